@@ -1,0 +1,151 @@
+"""What happened, as dp-accounting's events in JSON, and what it costs, by dp-accounting's accountants."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from unseen.core.errors import InvalidRequest
+from unseen.core.guarantee import number, whole
+
+__all__ = [
+    "Event",
+    "calibrate_dpsgd",
+    "composed",
+    "dpsgd",
+    "epsilon_of_dpsgd",
+    "interpret",
+    "laplace",
+    "priced",
+    "unpriced",
+]
+
+Event = dict[str, Any]
+"""A dp-accounting event as JSON: its class under ``event``, its fields beside it."""
+
+INTERVAL = 1e-3
+
+
+def laplace(noise_multiplier: float) -> Event:
+    """Laplace noise whose scale is ``noise_multiplier`` times the L1 sensitivity."""
+    return {"event": "LaplaceDpEvent", "noise_multiplier": noise_multiplier}
+
+
+def priced(epsilon: float, delta: float = 0.0) -> Event:
+    """Something that was proven to be (ε, δ)-DP and about which nothing more is said."""
+    return {"event": "EpsilonDeltaDpEvent", "epsilon": epsilon, "delta": delta}
+
+
+def unpriced() -> Event:
+    """Something without a price in differential privacy."""
+    return {"event": "NonPrivateDpEvent"}
+
+
+def composed(*events: Event) -> Event:
+    """Several things, one after another."""
+    return {"event": "ComposedDpEvent", "events": list(events)}
+
+
+def dpsgd(sampling_probability: float, noise_multiplier: float, steps: int) -> Event:
+    """``steps`` Gaussian sums over independent Poisson samples."""
+    gaussian: Event = {"event": "GaussianDpEvent", "noise_multiplier": noise_multiplier}
+    if sampling_probability < 1:
+        gaussian = {
+            "event": "PoissonSampledDpEvent",
+            "sampling_probability": sampling_probability,
+            "inner": gaussian,
+        }
+    return {"event": "SelfComposedDpEvent", "count": steps, "inner": gaussian}
+
+
+def interpret(event: Event) -> Any:
+    """The dp-accounting event that a JSON event stands for.
+
+    Raises:
+        InvalidRequest: an event of a kind that unseen does not write.
+    """
+    import dp_accounting as dp
+
+    match event.get("event"):
+        case "LaplaceDpEvent":
+            return dp.LaplaceDpEvent(event["noise_multiplier"])
+        case "GaussianDpEvent":
+            return dp.GaussianDpEvent(event["noise_multiplier"])
+        case "EpsilonDeltaDpEvent":
+            return dp.EpsilonDeltaDpEvent(event["epsilon"], event["delta"])
+        case "NonPrivateDpEvent":
+            return dp.NonPrivateDpEvent()
+        case "PoissonSampledDpEvent":
+            return dp.PoissonSampledDpEvent(event["sampling_probability"], interpret(event["inner"]))
+        case "SelfComposedDpEvent":
+            return dp.SelfComposedDpEvent(interpret(event["inner"]), event["count"])
+        case "ComposedDpEvent":
+            return dp.ComposedDpEvent([interpret(inner) for inner in event["events"]])
+        case kind:
+            raise InvalidRequest(f"an event of kind {kind!r} was found", "an event that unseen writes")
+
+
+def _accountant() -> Any:
+    from dp_accounting.pld import PLDAccountant
+
+    return PLDAccountant(value_discretization_interval=INTERVAL)
+
+
+@lru_cache(maxsize=256)
+def epsilon_of_dpsgd(sampling_probability: float, noise_multiplier: float, steps: int, delta: float) -> float:
+    """ε of DP-SGD at δ, under add-or-remove, rounded up by privacy loss distributions.
+
+    Source: Koskela, Jälkö and Honkela 2020; connect-the-dots of Doroshenko et al. 2022, which is an upper bound
+    at every discretisation.
+    """
+    accountant = _accountant()
+    accountant.compose(interpret(dpsgd(sampling_probability, noise_multiplier, steps)))
+    return float(accountant.get_epsilon(delta))
+
+
+@lru_cache(maxsize=256)
+def calibrate_dpsgd(sampling_probability: float, steps: int, epsilon: float, delta: float) -> float:
+    """The least noise multiplier, within 0.1 %, at which DP-SGD is certified (ε, δ)-DP.
+
+    Args:
+        sampling_probability: of each unit in each step, in (0, 1].
+        steps: number of steps.
+        epsilon: ε > 0.
+        delta: δ in (0, 1).
+
+    Raises:
+        InvalidRequest: no noise multiplier up to 10,000 suffices.
+    """
+    probability = number("sampling_probability", sampling_probability, 0, 1, open_low=True)
+    count = whole("steps", steps, 1)
+    goal = number("epsilon", epsilon, 0, open_low=True)
+    if not 0 < delta < 1:
+        raise InvalidRequest(
+            f"delta={delta!r} was asked for",
+            "δ in (0, 1): Gaussian noise has no pure guarantee",
+            "delta=1e-6",
+        )
+    return _least(
+        lambda sigma: epsilon_of_dpsgd(probability, sigma, count, delta) <= goal,
+        0.3,
+        f"ε = {goal:g}, δ = {delta:g}",
+    )
+
+
+def _least(enough: Callable[[float], bool], start: float, asked: str) -> float:
+    low, high = 0.0, start
+    while not enough(high):
+        low, high = high, high * 2
+        if high > 1e4:
+            raise InvalidRequest(
+                f"{asked} was asked for",
+                "a price that a noise multiplier of at most 10,000 reaches",
+                "fewer steps or a larger ε",
+            )
+    while high / max(low, 1e-3) > 1.001:
+        middle = math.sqrt(max(low, 1e-3) * high)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high

@@ -1,0 +1,117 @@
+"""Generalised values and what they cover, so that a release can be read without its guard."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Anything", "Cover", "Covers", "Interval", "Members", "Prefix"]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """The set of original values that one released value stands for."""
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which of the original values it covers.
+
+        Args:
+            values: shape (n,), numbers or texts.
+        """
+        raise NotImplementedError
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Anything(Cover):
+    """Every value: the column was suppressed."""
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """All of them."""
+        return np.ones(len(values), dtype=bool)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"anything": True}
+
+
+@dataclass(frozen=True)
+class Interval(Cover):
+    """Numbers from ``low`` up to but without ``high``, or with it if ``closed``."""
+
+    low: float
+    high: float
+    closed: bool = False
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Those that are numbers inside."""
+        found = _numbers(values)
+        upper = found <= self.high if self.closed else found < self.high
+        result: NDArray[np.bool_] = (found >= self.low) & upper
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"interval": [self.low, self.high], "closed": self.closed}
+
+
+@dataclass(frozen=True)
+class Members(Cover):
+    """The listed values, compared as text."""
+
+    values: frozenset[str]
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Those that are listed."""
+        return np.isin(_texts(values), np.array(sorted(self.values), dtype=object).astype(str))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"members": sorted(self.values)}
+
+
+@dataclass(frozen=True)
+class Prefix(Cover):
+    """Texts that begin with ``start``."""
+
+    start: str
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Those that begin so."""
+        return np.char.startswith(_texts(values), self.start)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"prefix": self.start}
+
+
+Covers = Mapping[str, Mapping[Any, Cover]]
+"""For each generalised column, what each of its released values covers."""
+
+
+def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
+    if values.dtype.kind == "f":
+        return np.array(
+            [str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in values], dtype=str
+        )
+    return values.astype(str)
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    if values.dtype.kind in "iufb":
+        return values.astype(np.float64)
+    result = np.full(len(values), np.nan)
+    for index, value in enumerate(values):
+        try:
+            result[index] = float(value)
+        except (TypeError, ValueError):
+            continue
+    return result

@@ -1,0 +1,144 @@
+"""A guard is a configured protection: what it costs, and its release, charged before any noise is drawn."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from unseen.core.accounting import Event
+from unseen.core.dataset import Dataset, as_dataset
+from unseen.core.errors import InvalidRequest
+from unseen.core.generalised import Covers
+from unseen.core.guarantee import DP, Guarantee, Nothing, whole
+from unseen.core.release import Receipt, Release
+
+__all__ = ["Guard", "Outcome", "Plan", "charge", "default_delta", "dp"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a run gives: value, interval of the noise, covers of generalised values, the owner's proof."""
+
+    value: T
+    interval: Any = None
+    covers: Covers | None = None
+    proof: Any = None
+
+
+@dataclass(frozen=True)
+class Plan(Generic[T]):
+    """What a guard will do to a dataset, decided from schema, request and ledger alone.
+
+    Args:
+        guarantee: what will be promised.
+        event: what will happen, for the accountant.
+        run: does it; the first thing that reads private values or draws noise.
+    """
+
+    guarantee: Guarantee
+    event: Event
+    run: Callable[[], Outcome[T]]
+
+
+class Guard(ABC, Generic[T]):
+    """A configured protection. Configuration in the constructor, data only at the verb.
+
+    Args:
+        seed: None for the real thing. A number makes the noise repeatable, for tests: such a
+            release says ``Nothing("seeded")``.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = None if seed is None else whole("seed", seed)
+
+    @abstractmethod
+    def plan(self, data: Dataset) -> Plan[T]:
+        """Decide from schema, request and ledger what will happen; read no private value.
+
+        Raises:
+            InvalidRequest: the request does not fit the schema.
+        """
+
+    def accept(self, data: Any) -> Dataset:
+        """The dataset itself, or the caller's own table where this guard needs no declared columns."""
+        return as_dataset(data)
+
+    def cost(self, data: Any) -> Guarantee:
+        """What a release would promise, and so what the ledger would charge. Charges nothing.
+
+        Args:
+            data: a ``Dataset``, or a dataframe of the caller's own.
+        """
+        return self._promised(self.plan(self.accept(data)))
+
+    def release(self, data: Any, purpose: str = "") -> Release[T]:
+        """Charge the ledger, then draw the noise and give the release.
+
+        Args:
+            data: a ``Dataset``, or a dataframe of the caller's own, which no ledger is charged for.
+            purpose: why, for the ledger.
+
+        Raises:
+            InvalidRequest: the request does not fit the schema; nothing was charged.
+            BudgetExceeded: the ledger cannot pay; nothing was charged.
+        """
+        dataset = self.accept(data)
+        plan = self.plan(dataset)
+        guarantee = self._promised(plan)
+        receipt = charge(dataset, type(self).__name__, plan.event, guarantee, purpose)
+        found = plan.run()
+        return Release(
+            value=found.value,
+            interval=found.interval,
+            guarantee=guarantee,
+            receipt=receipt,
+            guard=type(self).__name__,
+            covers=found.covers,
+            proof=found.proof,
+        )
+
+    def _promised(self, plan: Plan[T]) -> Guarantee:
+        if self.seed is not None and isinstance(plan.guarantee, DP):
+            return Nothing("seeded: whoever knows the seed can take the noise away")
+        return plan.guarantee
+
+
+def charge(
+    data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpose: str = ""
+) -> Receipt | None:
+    """Charge the dataset's ledger, if it has one, before anything is drawn.
+
+    Raises:
+        InvalidRequest: the guarantee is incomplete: it names no unit.
+        BudgetExceeded: the ledger cannot pay; nothing was charged.
+    """
+    if isinstance(guarantee, DP) and guarantee.unit is None:
+        raise InvalidRequest(
+            "a release without a unit of privacy was asked for", "a guarantee that names its unit"
+        )
+    return None if data.ledger is None else data.ledger.charge(guard, event, guarantee, purpose)
+
+
+def dp(data: Dataset, epsilon: float, delta: float = 0.0, caveats: tuple[str, ...] = ()) -> DP:
+    """A DP guarantee about this dataset's unit, under its neighbouring relation."""
+    return DP(epsilon, delta, data.schema.unit_name, data.neighbours, caveats=caveats)
+
+
+def default_delta(data: Dataset, delta: float | None, guard: str) -> float:
+    """The given δ, or a tenth of the budget's.
+
+    Raises:
+        InvalidRequest: neither is there.
+    """
+    if delta is not None:
+        return delta
+    if data.ledger is None or data.ledger.budget.delta == 0:
+        raise InvalidRequest(
+            f"{guard} without delta was asked for", "a δ above 0, given or in the budget", "delta=1e-6"
+        )
+    return data.ledger.budget.delta / 10

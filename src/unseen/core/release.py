@@ -1,0 +1,178 @@
+"""What leaves: a value, its interval, its guarantee and its receipt."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from unseen.core.generalised import Covers
+from unseen.core.guarantee import DP, Guarantee
+
+__all__ = ["Receipt", "Release"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """That a ledger recorded a release.
+
+    Args:
+        ledger: the ledger's random identifier.
+        sequence: the entry's number, from 1.
+        head: keyed hash of the chain up to this entry.
+        epsilon: ε that the entry charged; 0 if it is unpriced.
+        delta: δ that the entry charged.
+        epsilon_left: ε that is left of the budget.
+        delta_left: δ that is left of the budget.
+        priced: releases that the ledger's total covers.
+        releases: all releases in the ledger.
+        when: time of the entry, UTC, ISO 8601.
+    """
+
+    ledger: str
+    sequence: int
+    head: str
+    epsilon: float
+    delta: float
+    epsilon_left: float
+    delta_left: float
+    priced: int
+    releases: int
+    when: str
+
+    def __str__(self) -> str:
+        slack = f", δ {self.delta:g}" if self.delta else ""
+        cover = (
+            "" if self.priced == self.releases else f" · ε covers {self.priced} of {self.releases} releases"
+        )
+        if not self.epsilon:
+            return f"recorded, not charged · ε {self.epsilon_left:.6g} left{cover}"
+        return f"ε {self.epsilon:.6g}{slack} charged · {self.epsilon_left:.6g} left{cover}"
+
+
+@dataclass(frozen=True)
+class Release(Generic[T]):
+    """The only thing that leaves.
+
+    Args:
+        value: what was asked for.
+        interval: 95 % interval of the noise alone, not of sampling or clamping; None where there is none.
+        guarantee: what is promised about it.
+        receipt: the ledger's receipt; None if no ledger was charged.
+        guard: the guard's name.
+        covers: what generalised values stand for.
+        proof: the owner's evidence. It stays in this process: ``save``, ``to_dict``, pickle and the wire leave it out.
+    """
+
+    value: T
+    interval: Any
+    guarantee: Guarantee
+    receipt: Receipt | None
+    guard: str = ""
+    covers: Covers | None = None
+    proof: Any = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "proof": None}
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        state = self.__getstate__()
+        return _rebuild, (type(self), state)
+
+    @property
+    def charge(self) -> str:
+        """What the ledger says of it, in words."""
+        return str(self.receipt) if self.receipt else "not charged to any ledger"
+
+    def __str__(self) -> str:
+        return f"{_brief(self.value, self.interval)} · {self.charge}"
+
+    def _repr_html_(self) -> str:
+        return (
+            f"<div style='font-family:system-ui;line-height:1.4'><b>{escape(_brief(self.value, self.interval))}</b>"
+            f"<br><small>{escape(self.charge)}<br>{escape(str(self.guarantee))}</small></div>"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that leaves, as JSON-ready values."""
+        return {
+            "guard": self.guard,
+            "value": _plain(self.value),
+            "interval": _plain(self.interval),
+            "guarantee": self.guarantee.to_dict(),
+            "receipt": None if self.receipt is None else dict(self.receipt.__dict__),
+            "covers": None
+            if self.covers is None
+            else {
+                c: {str(v): cover.to_dict() for v, cover in values.items()}
+                for c, values in self.covers.items()
+            },
+        }
+
+    def save(self, path: str | Path) -> Path:
+        """Write all that leaves to a JSON file and give its path."""
+        target = Path(path)
+        target.write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False), encoding="utf-8")
+        return target
+
+
+def _rebuild(kind: type[Release[Any]], state: dict[str, Any]) -> Release[Any]:
+    return kind(**state)
+
+
+def _brief(value: Any, interval: Any) -> str:
+    if isinstance(value, (int, float)):
+        if interval is None:
+            return f"{value:.6g}"
+        low, high = interval
+        below, above = value - low, high - value
+        width = (
+            f"± {max(below, above):.2g}"
+            if abs(above - below) <= 0.05 * max(above, below, 1e-300)
+            else f"+{above:.2g} −{below:.2g}"
+        )
+        digits = max(0, 2 - len(str(int(max(below, above))))) if max(below, above) >= 1 else 3
+        return (
+            f"{value:,.{digits}f} {width} (95 %)" if isinstance(value, float) else f"{value:,} {width} (95 %)"
+        )
+    if isinstance(value, dict):
+        parts = [
+            f"{k}: {_brief(v, interval[k] if isinstance(interval, dict) else None)}"
+            for k, v in list(value.items())[:12]
+        ]
+        return " · ".join(parts) + (" · …" if len(value) > 12 else "")
+    if hasattr(value, "shape") and len(value.shape) == 2:
+        return f"{type(value).__name__} of {value.shape[0]:,} rows × {value.shape[1]} columns"
+    return type(value).__name__
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    if hasattr(value, "to_dict") and hasattr(value, "columns"):
+        import narwhals as nw
+
+        return {
+            name: _plain(column)
+            for name, column in nw.from_native(value, eager_only=True).to_dict(as_series=False).items()
+        }
+    if hasattr(value, "to_pydict"):
+        return value.to_pydict()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return repr(type(value).__name__)
+
+
+def priced(guarantee: Guarantee) -> bool:
+    """Whether a ledger's total covers a release with this guarantee."""
+    return isinstance(guarantee, DP)

@@ -1,0 +1,130 @@
+"""Everything that one report says: releases, claims, measurements, ledger. Its JSON is the page's twin."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from unseen.report.claims import Report
+
+__all__ = ["Account", "Released", "Summary", "Utility"]
+
+
+@dataclass(frozen=True)
+class Utility:
+    """How good a release is beside the unprotected result. The owner's: it was not paid for.
+
+    Args:
+        measure: what is compared, such as "AUC on people who were not trained on".
+        released: the released result.
+        unprotected: the result without protection.
+        higher_is_better: how to read the two.
+    """
+
+    measure: str
+    released: float
+    unprotected: float
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class Released:
+    """One release of a recipe.
+
+    Args:
+        name: its name in the recipe.
+        what: what was released, in plain words.
+        release: ``Release.to_dict()``, or for a model its description in the same shape; large tables cut.
+        report: what was claimed and measured; its verdict is "not attacked" where no attack was run.
+        utility: comparisons for the owner.
+        exact: the exact result in the shape of the value, for the owner's plots; None if there is none.
+    """
+
+    name: str
+    what: str
+    release: Mapping[str, Any]
+    report: Report
+    utility: tuple[Utility, ...] = ()
+    exact: Any = None
+
+    def shareable(self) -> Released:
+        """The same without all that was computed without a price."""
+        report = replace(self.report, measured=None, figures={}, curves={}, notes=())
+        return replace(self, report=report, utility=(), exact=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The release as JSON-ready values; claim, measurement and verdict on the first level."""
+        utility = [dict(one.__dict__) for one in self.utility]
+        return {**self.report.to_dict(), "name": self.name, "what": self.what, "release": dict(self.release), "utility": utility}
+
+
+@dataclass(frozen=True)
+class Account:
+    """The ledger as the report shows it.
+
+    Args:
+        epsilon: the budget's ε.
+        delta: the budget's δ.
+        epsilon_left: rounded down.
+        delta_left: rounded down.
+        total: what ε covers, in words.
+        unit: whom it protects.
+        neighbours: the neighbouring relation.
+        entries: one mapping an entry: sequence, guard, purpose, epsilon, delta, priced, when.
+    """
+
+    epsilon: float
+    delta: float
+    epsilon_left: float
+    delta_left: float
+    total: str
+    unit: str
+    neighbours: str
+    entries: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that one report says.
+
+    Args:
+        title: of the page.
+        purpose: why it was made, one or two sentences.
+        source: the data in words; never a row count.
+        released: all releases, in the recipe's order.
+        account: the ledger; None if there is none.
+        shareable: whether all that was computed without a price was left out.
+        made: UTC, ISO 8601.
+        versions: of unseen and what it relied on.
+    """
+
+    title: str
+    purpose: str
+    source: str
+    released: tuple[Released, ...]
+    account: Account | None
+    made: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    shareable: bool = False
+
+    def for_sharing(self) -> Summary:
+        """The same without all that was computed without a price (law 11).
+
+        An unpriced release, such as a k-anonymous table, is named, but its content is left out.
+        """
+        return replace(self, shareable=True, released=tuple(one.shareable() for one in self.released))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON-ready values."""
+        return {
+            "title": self.title,
+            "purpose": self.purpose,
+            "source": self.source,
+            "made": self.made,
+            "shareable": self.shareable,
+            "releases": [one.to_dict() for one in self.released],
+            "ledger": None if self.account is None else {**self.account.__dict__, "entries": [dict(e) for e in self.account.entries]},
+            "versions": dict(self.versions),
+        }
