@@ -80,9 +80,7 @@ def protect(
     >>> un.protect(people, unit=un.EachRow(), columns={"age": un.Range(0, 110)})
     <Dataset of rows: age: Range; no ledger>
     """
-    schema = Schema(
-        unit, columns, tuple(_listed(quasi_identifiers)), tuple(_listed(sensitive)), max_rows_per_unit
-    )
+    schema = Schema(unit, columns, tuple(_listed(quasi_identifiers)), tuple(_listed(sensitive)), max_rows_per_unit)
     full = _checked(budget, schema, ledger)
     data = ProtectedDataset(source, schema)
     if ledger is not None:
@@ -99,13 +97,9 @@ def _checked(budget: DP | None, schema: Schema, ledger: str | Path | None) -> DP
     if budget is None:
         return None
     if not isinstance(budget, DP):
-        raise InvalidRequest(
-            f"budget={budget!r} was declared", "a un.DP value", "un.DP(epsilon=3, delta=1e-6)"
-        )
+        raise InvalidRequest(f"budget={budget!r} was declared", "a un.DP value", "un.DP(epsilon=3, delta=1e-6)")
     if budget.unit not in (None, schema.unit_name):
-        raise InvalidRequest(
-            f"a budget for {budget.unit!r} was declared", f"the data's unit, {schema.unit_name!r}"
-        )
+        raise InvalidRequest(f"a budget for {budget.unit!r} was declared", f"the data's unit, {schema.unit_name!r}")
     if budget.neighbours is not Neighbours.ADD_REMOVE:
         raise InvalidRequest(
             f"a budget under {budget.neighbours.value} was declared",

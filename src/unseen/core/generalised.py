@@ -99,9 +99,7 @@ Covers = Mapping[str, Mapping[Any, Cover]]
 
 def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
     if values.dtype.kind == "f":
-        return np.array(
-            [str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in values], dtype=str
-        )
+        return np.array([str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in values], dtype=str)
     return values.astype(str)
 
 

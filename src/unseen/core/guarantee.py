@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from enum import Enum
+from enum import Enum, StrEnum
 from fractions import Fraction
 from typing import Any
 
@@ -29,7 +29,7 @@ CURATOR = "the owner runs the guard and keeps data, ledger and key"
 TIMING = "how long a call takes"
 
 
-class Neighbours(str, Enum):
+class Neighbours(StrEnum):
     """When two tables count as neighbours: they differ in all rows of one unit."""
 
     ADD_REMOVE = "add-or-remove"
@@ -37,7 +37,7 @@ class Neighbours(str, Enum):
     ZERO_OUT = "zero-out"
 
 
-class Norm(str, Enum):
+class Norm(StrEnum):
     """The norm in which a perturbation is measured."""
 
     L1 = "l1"
@@ -67,7 +67,7 @@ def number(
         limits += f", at most {high:g}"
     if isinstance(value, bool) or (not isinstance(value, (int, float)) and not hasattr(value, "__float__")):
         raise InvalidRequest(f"{name}={value!r} was asked for", limits)
-    result = float(value)  # type: ignore[arg-type]
+    result = float(value)
     if not math.isfinite(result) or result < low or result > high or (open_low and result <= low):
         raise InvalidRequest(f"{name}={value!r} was asked for", limits)
     return result
@@ -109,8 +109,7 @@ class Guarantee:
         """The guarantee as JSON-ready values, with its kind and sentence."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         plain = {
-            k: v.value if isinstance(v, Enum) else list(v) if isinstance(v, tuple) else v
-            for k, v in values.items()
+            k: v.value if isinstance(v, Enum) else list(v) if isinstance(v, tuple) else v for k, v in values.items()
         }
         return {"kind": type(self).__name__, **plain, "sentence": self.sentence()}
 
@@ -206,8 +205,8 @@ class Robust(Guarantee):
     def sentence(self) -> str:
         """The promise, and its limits, in one plain sentence."""
         return (
-            f"No change of the input of {self.norm.value} norm up to {self.radius:g} alters the prediction, with confidence "
-            f"{self.confidence:g}; not promised: anything about larger changes, other norms, or privacy."
+            f"No change of the input of {self.norm.value} norm up to {self.radius:g} alters the prediction, "
+            f"with confidence {self.confidence:g}; not promised: anything about larger changes, other norms, or privacy."
         )
 
 

@@ -108,9 +108,7 @@ class Guard(ABC, Generic[T]):
         return plan.guarantee
 
 
-def charge(
-    data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpose: str = ""
-) -> Receipt | None:
+def charge(data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpose: str = "") -> Receipt | None:
     """Charge the dataset's ledger, if it has one, before anything is drawn.
 
     Raises:
@@ -118,9 +116,7 @@ def charge(
         BudgetExceeded: the ledger cannot pay; nothing was charged.
     """
     if isinstance(guarantee, DP) and guarantee.unit is None:
-        raise InvalidRequest(
-            "a release without a unit of privacy was asked for", "a guarantee that names its unit"
-        )
+        raise InvalidRequest("a release without a unit of privacy was asked for", "a guarantee that names its unit")
     return None if data.ledger is None else data.ledger.charge(guard, event, guarantee, purpose)
 
 

@@ -139,9 +139,7 @@ class Ledger:
             for statement in TABLES:
                 connection.exec_driver_sql(statement)
             if connection.exec_driver_sql("SELECT COUNT(*) FROM population").scalar() == 0:
-                connection.exec_driver_sql(
-                    "INSERT INTO population VALUES (?, ?)", (body, ledger._mac("", body))
-                )
+                connection.exec_driver_sql("INSERT INTO population VALUES (?, ?)", (body, ledger._mac("", body)))
         ledger.verify()
         return ledger
 
@@ -215,9 +213,7 @@ class Ledger:
     def budget(self) -> DP:
         """The whole budget."""
         found = self._population
-        return DP(
-            float(found["epsilon"]), float(found["delta"]), found["unit"], Neighbours(found["neighbours"])
-        )
+        return DP(float(found["epsilon"]), float(found["delta"]), found["unit"], Neighbours(found["neighbours"]))
 
     def bind(self, budget: DP, fingerprint: Callable[[bytes], str]) -> None:
         """Check that this ledger is for these data and this declaration.
@@ -339,9 +335,7 @@ class Ledger:
         """
         with self._transaction() as connection:
             _, previous = self._read_population(connection)
-            rows = connection.exec_driver_sql(
-                "SELECT sequence, body, mac FROM entries ORDER BY sequence"
-            ).fetchall()
+            rows = connection.exec_driver_sql("SELECT sequence, body, mac FROM entries ORDER BY sequence").fetchall()
         spent, priced = (Fraction(0), Fraction(0)), 0
         for index, (sequence, body, mac) in enumerate(rows, start=1):
             if sequence != index or not hmac.compare_digest(self._mac(previous, body), mac):
@@ -365,9 +359,7 @@ class Ledger:
         with self._transaction() as connection:
             rows = connection.exec_driver_sql("SELECT body FROM entries ORDER BY sequence").fetchall()
         names = Entry.__dataclass_fields__
-        bodies = [
-            {name: value for name, value in json.loads(body).items() if name in names} for (body,) in rows
-        ]
+        bodies = [{name: value for name, value in json.loads(body).items() if name in names} for (body,) in rows]
         return [
             Entry(
                 **{
@@ -402,16 +394,15 @@ class Ledger:
         return cover + (f"; not covered: {', '.join(bare)}" if bare else "")
 
     def __repr__(self) -> str:
-        return (
-            f"<Ledger {self.path.name}: ε {self.spent[0]:g} of {self.budget.epsilon:g} spent; {self.total}>"
-        )
+        return f"<Ledger {self.path.name}: ε {self.spent[0]:g} of {self.budget.epsilon:g} spent; {self.total}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{e.sequence}<td>{escape(e.guard)}<td>{escape(e.purpose)}<td>{e.epsilon:g}<td>{e.delta:g}<td>{e.when}"
             for e in self.entries()
         )
-        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table><tr><th>#<th>guard<th>purpose<th>ε<th>δ<th>when{rows}</table>"
+        head = "<tr><th>#<th>guard<th>purpose<th>ε<th>δ<th>when"
+        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table>{head}{rows}</table>"
 
 
 def _make_key(path: Path) -> bytes:

@@ -43,9 +43,7 @@ class Policy:
             PolicyRefused: naming what the policy allows.
         """
         if guard not in self.guards:
-            raise PolicyRefused(
-                f"{guard} was asked for", f"the policy allows {shown(self.guards) or 'no guard'}"
-            )
+            raise PolicyRefused(f"{guard} was asked for", f"the policy allows {shown(self.guards) or 'no guard'}")
         if not isinstance(guarantee, DP):
             if not self.unpriced:
                 raise PolicyRefused(

@@ -48,9 +48,7 @@ class Receipt:
 
     def __str__(self) -> str:
         slack = f", δ {self.delta:g}" if self.delta else ""
-        cover = (
-            "" if self.priced == self.releases else f" · ε covers {self.priced} of {self.releases} releases"
-        )
+        cover = "" if self.priced == self.releases else f" · ε covers {self.priced} of {self.releases} releases"
         if not self.epsilon:
             return f"recorded, not charged · ε {self.epsilon_left:.6g} left{cover}"
         return f"ε {self.epsilon:.6g}{slack} charged · {self.epsilon_left:.6g} left{cover}"
@@ -109,10 +107,7 @@ class Release(Generic[T]):
             "receipt": None if self.receipt is None else dict(self.receipt.__dict__),
             "covers": None
             if self.covers is None
-            else {
-                c: {str(v): cover.to_dict() for v, cover in values.items()}
-                for c, values in self.covers.items()
-            },
+            else {c: {str(v): cover.to_dict() for v, cover in values.items()} for c, values in self.covers.items()},
         }
 
     def save(self, path: str | Path) -> Path:
@@ -138,9 +133,7 @@ def _brief(value: Any, interval: Any) -> str:
             else f"+{above:.2g} −{below:.2g}"
         )
         digits = max(0, 2 - len(str(int(max(below, above))))) if max(below, above) >= 1 else 3
-        return (
-            f"{value:,.{digits}f} {width} (95 %)" if isinstance(value, float) else f"{value:,} {width} (95 %)"
-        )
+        return f"{value:,.{digits}f} {width} (95 %)" if isinstance(value, float) else f"{value:,} {width} (95 %)"
     if isinstance(value, dict):
         parts = [
             f"{k}: {_brief(v, interval[k] if isinstance(interval, dict) else None)}"

@@ -6,8 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from unseen.core.errors import InvalidSchema, shown
 from unseen.core.guarantee import number, whole
@@ -15,7 +15,10 @@ from unseen.core.guarantee import number, whole
 __all__ = ["Categorical", "Digits", "Domain", "EachRow", "Range", "Role", "Schema"]
 
 
-class Role(str, Enum):
+D = TypeVar("D", bound="Domain")
+
+
+class Role(StrEnum):
     """What a column is to an adversary."""
 
     QUASI_IDENTIFIER = "quasi-identifier"
@@ -65,9 +68,7 @@ class Range(Domain):
                 f"Range({high:g}, {low:g})" if low > high else "",
             )
         if not math.isfinite(high - low) or high - low < 1e-300:
-            raise InvalidSchema(
-                f"Range({self.low!r}, {self.high!r}) was declared", "its width is a finite double"
-            )
+            raise InvalidSchema(f"Range({self.low!r}, {self.high!r}) was declared", "its width is a finite double")
         if max(abs(low), abs(high)) / (high - low) > 1e9:
             raise InvalidSchema(
                 f"Range({self.low!r}, {self.high!r}) was declared",
@@ -99,16 +100,12 @@ class Categorical(Domain):
     def __init__(self, *values: object, other: object = None) -> None:
         words = tuple(_word(value) for value in values)
         if not words:
-            raise InvalidSchema(
-                "Categorical() was declared", "at least one category", 'Categorical("no", "yes")'
-            )
+            raise InvalidSchema("Categorical() was declared", "at least one category", 'Categorical("no", "yes")')
         if len(set(words)) < len(words):
             raise InvalidSchema(f"Categorical({shown(words)}) was declared", "each category once")
         fallback = words[0] if other is None else _word(other)
         if fallback not in words:
-            raise InvalidSchema(
-                f"Categorical(other={other!r}) was declared", f"other is one of {shown(words)}"
-            )
+            raise InvalidSchema(f"Categorical(other={other!r}) was declared", f"other is one of {shown(words)}")
         object.__setattr__(self, "values", words)
         object.__setattr__(self, "other", fallback)
 
@@ -135,9 +132,7 @@ class Digits(Domain):
             raise InvalidSchema(f"Digits({length}) was declared", "at most 18 digits")
         missing = "0" * length if self.missing is None else str(self.missing)
         if len(missing) != length or not (missing.isascii() and missing.isdigit()):
-            raise InvalidSchema(
-                f"Digits(missing={self.missing!r}) was declared", f"a text of {length} digits"
-            )
+            raise InvalidSchema(f"Digits(missing={self.missing!r}) was declared", f"a text of {length} digits")
         object.__setattr__(self, "length", length)
         object.__setattr__(self, "missing", missing)
 
@@ -153,9 +148,7 @@ def _word(value: object) -> str:
         number("category", value)
         return str(int(value)) if value.is_integer() else repr(value)
     if value is None:
-        raise InvalidSchema(
-            "a category None was declared", "texts or numbers; a missing value counts as `other`"
-        )
+        raise InvalidSchema("a category None was declared", "texts or numbers; a missing value counts as `other`")
     return str(value)
 
 
@@ -185,7 +178,7 @@ class Schema:
         if not isinstance(self.unit, (str, EachRow)) or self.unit == "":
             raise InvalidSchema(
                 f"unit={self.unit!r} was declared",
-                "the name of the column that names the unit of privacy, or un.EachRow() where every row is another person",
+                "the column that names the unit of privacy, or un.EachRow() where every row is another person",
             )
         if not isinstance(self.columns, Mapping):
             raise InvalidSchema(
@@ -216,9 +209,7 @@ class Schema:
             )
         rows = whole("max_rows_per_unit", self.max_rows_per_unit, 1)
         if isinstance(self.unit, EachRow) and rows != 1:
-            raise InvalidSchema(
-                f"max_rows_per_unit={rows} was declared with EachRow()", "1: each row is another unit"
-            )
+            raise InvalidSchema(f"max_rows_per_unit={rows} was declared with EachRow()", "1: each row is another unit")
         object.__setattr__(self, "max_rows_per_unit", rows)
         roles = dict.fromkeys(self.columns, Role.PLAIN)
         roles.update(dict.fromkeys(self.quasi_identifiers, Role.QUASI_IDENTIFIER))
@@ -253,7 +244,7 @@ class Schema:
             raise InvalidSchema(f"{what} {shown(result)} was asked for", "each column once")
         return result
 
-    def domain(self, column: str, kind: type[Domain], why: str) -> Domain:
+    def domain(self, column: str, kind: type[D], why: str) -> D:
         """The declared domain of a column, which must be of a kind.
 
         Raises:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.dataset import Dataset, quoted
+from unseen.core.dataset import Dataset
+from unseen.core.snapshot import quoted
 
 __all__ = ["Query", "group_sums"]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
@@ -17,6 +18,7 @@ from unseen.core.guarantee import DP, number
 from unseen.core.guard import Guard, Outcome, Plan, dp
 from unseen.core.noise.scalar import laplace_half_width
 from unseen.core.schema import Categorical, Range
+from unseen.core.snapshot import literal, quoted
 from unseen.query.bounding import Query, group_sums
 from unseen.query.mechanism import LaplaceSums, grid, ratio_interval
 
@@ -58,7 +60,6 @@ class Statistic(Guard[Any]):
         if self.by is None:
             return None
         domain = data.schema.domain(self.by, Categorical, f"{type(self).__name__} by")
-        assert isinstance(domain, Categorical)  # for the type checker: `domain` checks it
         return domain.values
 
     def guarantee(self, data: Dataset) -> DP:
@@ -106,9 +107,7 @@ class Statistic(Guard[Any]):
         mechanism, keys = self.mechanism(data), self.keys(data)
         exact = group_sums(data, self.query(data), self.by, keys)
         noised = mechanism.noised(np.broadcast_to(exact, (runs, *exact.shape)))
-        return np.array(
-            [_flat(self.outcome(one, mechanism, keys, data).value) for one in noised], dtype=np.float64
-        )
+        return np.array([_flat(self.outcome(one, mechanism, keys, data).value) for one in noised], dtype=np.float64)
 
 
 def _flat(value: Any) -> list[float]:
@@ -149,7 +148,6 @@ class _OfColumn(Statistic):
             InvalidSchema: it has none.
         """
         domain = data.schema.domain(self.column, Range, type(self).__name__)
-        assert isinstance(domain, Range)  # for the type checker: `domain` checks it
         return domain.low, domain.high
 
 
@@ -170,9 +168,7 @@ class Sum(_OfColumn):
         """One sum of rounded values."""
         low, high = self.bounds(data)
         step = grid(max(abs(low), abs(high)))
-        return Query(
-            (_steps(self.column, step),), reach=max(abs(_round(low / step)), abs(_round(high / step)))
-        )
+        return Query((_steps(self.column, step),), reach=max(abs(_round(low / step)), abs(_round(high / step))))
 
     def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
         """The sum and its interval."""
@@ -246,26 +242,18 @@ class Histogram(Statistic):
             InvalidSchema: the column is not declared as Categorical or Range.
             InvalidRequest: the edges do not fit.
         """
-        from unseen.core.dataset import literal, quoted
-
-        domain = data.schema.domain(self.column, object, "Histogram")  # type: ignore[arg-type]
-        if isinstance(domain, Categorical):
+        declared = data.schema.columns.get(self.column)
+        if isinstance(declared, Categorical):
             if self.edges is not None:
-                raise InvalidRequest(
-                    f"edges for {self.column!r} were given", "none: its categories are the bins"
-                )
-            return {value: f"{quoted(self.column)} = {literal(value)}" for value in domain.values}
-        if not isinstance(domain, Range):
-            data.schema.domain(self.column, Range, "Histogram")
-            raise AssertionError
+                raise InvalidRequest(f"edges for {self.column!r} were given", "none: its categories are the bins")
+            return {value: f"{quoted(self.column)} = {literal(value)}" for value in declared.values}
+        domain = data.schema.domain(self.column, Range, "Histogram")
         edges = _edges(self.edges, domain)
         bins = {}
         for index, (low, high) in enumerate(pairwise(edges)):
             last = index == len(edges) - 2
             label = f"[{low:g}, {high:g}{']' if last else ')'}"
-            bins[label] = (
-                f"{quoted(self.column)} >= {low!r} AND {quoted(self.column)} {'<=' if last else '<'} {high!r}"
-            )
+            bins[label] = f"{quoted(self.column)} >= {low!r} AND {quoted(self.column)} {'<=' if last else '<'} {high!r}"
         if len(bins) < len(edges) - 1:
             raise InvalidRequest("edges that print alike were given", "edges that differ in six digits")
         return bins
@@ -314,13 +302,9 @@ def _edges(edges: Sequence[float] | int | None, domain: Range) -> list[float]:
 
 
 def _steps(column: str, step: float, origin: float = 0.0) -> str:
-    from unseen.core.dataset import quoted
-
     return f"CAST(round(({quoted(column)} - {origin!r}::DOUBLE) / {step!r}::DOUBLE) AS BIGINT)"
 
 
 def _round(value: float) -> int:
     """Round half away from zero, as the table engine does."""
-    import math
-
     return int(math.copysign(math.floor(abs(value) + 0.5), value))

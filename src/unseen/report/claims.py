@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 __all__ = ["Measured", "Report", "Verdict"]
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """How a claim came out of an attack."""
 
     HOLDS = "holds"
@@ -107,9 +107,7 @@ class Report:
         """Write the report, as JSON or, for ``.html``, as one self-contained page, and give its path."""
         target = Path(path)
         if target.suffix.lower() in (".html", ".htm"):
-            text = (
-                f"<!doctype html><meta charset=utf-8><title>{escape(self.attack)}</title>{self._repr_html_()}"
-            )
+            text = f"<!doctype html><meta charset=utf-8><title>{escape(self.attack)}</title>{self._repr_html_()}"
         else:
             text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False)
         target.write_text(text, encoding="utf-8")

@@ -57,7 +57,13 @@ class Released:
     def to_dict(self) -> dict[str, Any]:
         """The release as JSON-ready values; claim, measurement and verdict on the first level."""
         utility = [dict(one.__dict__) for one in self.utility]
-        return {**self.report.to_dict(), "name": self.name, "what": self.what, "release": dict(self.release), "utility": utility}
+        return {
+            **self.report.to_dict(),
+            "name": self.name,
+            "what": self.what,
+            "release": dict(self.release),
+            "utility": utility,
+        }
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,8 @@ class Summary:
             "made": self.made,
             "shareable": self.shareable,
             "releases": [one.to_dict() for one in self.released],
-            "ledger": None if self.account is None else {**self.account.__dict__, "entries": [dict(e) for e in self.account.entries]},
+            "ledger": None
+            if self.account is None
+            else {**self.account.__dict__, "entries": [dict(e) for e in self.account.entries]},
             "versions": dict(self.versions),
         }

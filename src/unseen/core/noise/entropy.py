@@ -32,11 +32,7 @@ class Entropy:
     def _start(self) -> None:
         from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-        key = (
-            os.urandom(32)
-            if self.seed is None
-            else hashlib.sha256(b"unseen seeded stream %d" % self.seed).digest()
-        )
+        key = os.urandom(32) if self.seed is None else hashlib.sha256(b"unseen seeded stream %d" % self.seed).digest()
         self._cipher: Any = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
         self._process = os.getpid()
 
@@ -56,11 +52,13 @@ class Entropy:
         half = (count + 1) // 2
         radius = np.sqrt(-2.0 * np.log1p(-self.uniform(half)))
         angle = 2.0 * np.pi * self.uniform(half)
-        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+        pairs: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)]).astype(np.float64)
+        return pairs.ravel()[:count]
 
     def coins(self, count: int, probability: float) -> NDArray[np.bool_]:
         """``count`` independent coins that show True with ``probability``, rounded down to a multiple of 2^-53."""
-        return self.uniform(count) < np.floor(probability * 2.0**53) * 2.0**-53
+        heads: NDArray[np.bool_] = self.uniform(count) < np.floor(probability * 2.0**53) * 2.0**-53
+        return heads
 
     def permutation(self, count: int) -> NDArray[np.intp]:
         """A uniform permutation of 0 … count-1, up to ties among 64-bit words."""

@@ -34,5 +34,5 @@ def add_gaussian(sums: list[torch.Tensor], standard_deviation: float, entropy: E
     noise = torch.from_numpy(entropy.normal(sum(sizes))).mul_(standard_deviation)
     return [
         tensor + part.reshape(tensor.shape).to(tensor)
-        for tensor, part in zip(sums, noise.split(sizes), strict=True)
+        for tensor, part in zip(sums, torch.split(noise, sizes), strict=True)
     ]
