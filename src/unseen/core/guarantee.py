@@ -206,7 +206,7 @@ class Robust(Guarantee):
         """The promise, and its limits, in one plain sentence."""
         return (
             f"No change of the input of {self.norm.value} norm up to {self.radius:g} alters the prediction, "
-            f"with confidence {self.confidence:g}; not promised: anything about larger changes, other norms, or privacy."
+            f"with confidence {self.confidence:g}; not promised: anything about larger changes, other norms, privacy."
         )
 
 

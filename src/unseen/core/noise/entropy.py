@@ -45,14 +45,14 @@ class Entropy:
 
     def uniform(self, count: int) -> NDArray[np.float64]:
         """``count`` uniforms on the multiples of 2^-53 in [0, 1)."""
-        return (self.words(count) >> np.uint64(11)) * 2.0**-53
+        return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def normal(self, count: int) -> NDArray[np.float64]:
         """``count`` standard normals by the transform of Box and Muller (1958), tails to 8.5."""
         half = (count + 1) // 2
         radius = np.sqrt(-2.0 * np.log1p(-self.uniform(half)))
         angle = 2.0 * np.pi * self.uniform(half)
-        pairs: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)]).astype(np.float64)
+        pairs: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)])
         return pairs.ravel()[:count]
 
     def coins(self, count: int, probability: float) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -40,7 +41,7 @@ def laplace_scale(sensitivity: int, epsilon: float) -> float:
         raise InvalidRequest(
             f"epsilon={epsilon!r} was asked for", "an ε whose noise stays below 2^52 grid steps", "a larger ε"
         )
-    while price(_mechanism(scale).map(distance)) > price(epsilon):
+    while Fraction(_mechanism(scale).map(distance)) > price(epsilon):
         scale = math.nextafter(scale, math.inf)
     return scale
 

@@ -1,0 +1,58 @@
+"""unseen run: a recipe from its file to the report, and claimed against measured on the terminal."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unseen.cli.terminal import BROKEN, FINE, print_json, watched
+
+if TYPE_CHECKING:
+    from unseen.report.summary import Summary
+
+__all__ = ["command"]
+
+STYLES = {"holds": "green", "broken": "bold red", "not attacked": "dim"}
+
+
+def command(file: Path, out: Path, shareable: bool, as_json: bool) -> int:
+    """Run a recipe and print what came of it."""
+    from unseen.recipe import Recipe
+    from unseen.report.claims import Verdict
+
+    with watched() as progress:
+        summary = Recipe.read(file).run(out, shareable, progress)
+    broken = any(one.report.verdict is Verdict.BROKEN for one in summary.released)
+    if as_json:
+        print_json((summary.for_sharing() if shareable else summary).to_dict())
+    else:
+        _print(summary, out)
+    return BROKEN if broken else FINE
+
+
+def _print(summary: Summary, out: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(title=Text(summary.title), title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for heading in ("release", "claimed", "measured", "verdict", "on the scale of"):
+        table.add_column(heading, overflow="fold")
+    for one in summary.released:
+        verdict = one.report.verdict.value
+        claimed = "nothing" if one.report.claimed is None else f"≤ {one.report.claimed:.3g}"
+        cells = (one.name, claimed, str(one.report.measured or "–"))
+        styled = Text(verdict, style=STYLES.get(verdict, "yellow"))
+        table.add_row(*map(Text, cells), styled, Text(one.report.scale.partition(" (")[0]))
+    console.print(table)
+    if summary.account is not None:
+        held = summary.account
+        console.print(
+            Text(
+                f"\nLeft: ε {held.epsilon_left:.6g} of {held.epsilon:g}, δ {held.delta_left:.3g} of {held.delta:g}."
+                f" {held.total}."
+            )
+        )
+    console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)

@@ -1,0 +1,235 @@
+"""KAnonymize: the table with the least loss in which every row shares its quasi-identifiers with k units."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from unseen.core.accounting import unpriced
+from unseen.core.dataset import Dataset
+from unseen.core.errors import DataFault, InvalidRequest, shown
+from unseen.core.generalised import Cover
+from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, number, price, whole
+from unseen.core.guard import Guard, Outcome, Plan
+from unseen.core.noise.entropy import Entropy
+from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.kanon import Optimum, search
+from unseen.deid.table import OwnTable, coded, distinct, hierarchies_for, known, read
+
+__all__ = ["KAnonymize", "Proof", "is_k_anonymous"]
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Why this table and no other. The owner's: a published proof helps minimality attacks, and ``origin`` links back.
+
+    Args:
+        levels: for each quasi-identifier the level that it is told at; 0 is the original value.
+        score: mean loss over all quasi-identifying cells, from 0 to 1; a suppressed row loses 1 in each.
+        suppressed: rows left out.
+        checked: combinations of levels that were weighed.
+        pruned: combinations that a bound ruled out.
+        why: why nothing better exists.
+        origin: shape (released rows,): released row i was row ``origin[i]`` of the table.
+    """
+
+    levels: dict[str, int]
+    score: float
+    suppressed: int
+    checked: int
+    pruned: int
+    why: str
+    origin: NDArray[np.int64]
+
+
+class KAnonymize(Guard[Any]):
+    """Generalise whole columns, and leave rows out, with the least loss at which k-anonymity holds.
+
+    Args:
+        k: the least number of units in a class, at least 2. Units are counted, not rows.
+        quasi_identifiers: the columns that an adversary may know; those of the schema if not given.
+        suppress_at_most: share of the rows that may be left out, in [0, 1].
+        hierarchies: for a column how its values become vaguer; by default what follows from its declared domain.
+            A table of the caller's own has no declared domains, so it needs one for each quasi-identifier.
+        seed: None for the real thing. A number makes the order of the released rows repeatable, for tests.
+
+    **Guarantee**: k-anonymity, for the declared unit: each released row has the same quasi-identifiers as rows of at
+    least k - 1 other units. Rows come in random order without an index. It has no price in differential
+    privacy: the choice of levels depends on everybody's data, and the ledger records it uncharged.
+
+    The release's value is a dataframe of the kind that went in. Of a protected dataset it has the declared columns,
+    of the caller's own table all columns. Of all levels that suppress few enough rows it is the one with the
+    least mean loss (see ``Hierarchy.loss``).
+
+    Source: Samarati 2001 (full-domain generalisation with suppression), Iyengar 2002 (loss).
+    """
+
+    def __init__(
+        self,
+        k: int = 5,
+        quasi_identifiers: Sequence[str] | None = None,
+        suppress_at_most: float = 0.02,
+        hierarchies: Mapping[str, Hierarchy] | None = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed)
+        self.k = whole("k", k, 2)
+        self.quasi_identifiers = None if quasi_identifiers is None else _names(quasi_identifiers)
+        self.suppress_at_most = number("suppress_at_most", suppress_at_most, 0, 1)
+        self.hierarchies = _checked(hierarchies)
+
+    def accept(self, data: Any) -> Dataset:
+        """The dataset itself, or the caller's own table with all its columns."""
+        return data if isinstance(data, Dataset) else OwnTable(data)
+
+    def plan(self, data: Dataset) -> Plan[Any]:
+        """Decide on columns and hierarchies.
+
+        Raises:
+            InvalidRequest: no quasi-identifiers, unknown ones, or a hierarchy that is missing or does not fit.
+        """
+        names = self.quasi_identifiers or _names(data.schema.quasi_identifiers)
+        known(data, names)
+        stray = [name for name in self.hierarchies if name not in names]
+        if stray:
+            raise InvalidRequest(f"hierarchies for {shown(stray)} were given", f"quasi-identifiers are {shown(names)}")
+        hierarchies = hierarchies_for(data, names, self.hierarchies)
+        guarantee: Guarantee = KAnonymity(self.k, names, data.schema.unit_name)
+        if self.seed is not None:
+            guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
+        return Plan(guarantee, unpriced(), lambda: self._run(data, hierarchies))
+
+    def _run(self, data: Dataset, hierarchies: Mapping[str, Hierarchy]) -> Outcome[Any]:
+        frame, units = read(data)
+        values = {name: distinct(frame[name]) for name in hierarchies}
+        columns = [coded(name, *values[name], hierarchy) for name, hierarchy in hierarchies.items()]
+        found = self._best(columns, units, data.schema.unit_name)
+        levels = dict(zip(hierarchies, found.levels, strict=True))
+        kept = np.flatnonzero(found.kept)
+        origin = kept[Entropy(self.seed).permutation(len(kept))].astype(np.int64)
+        labels = {
+            name: hierarchy.label(values[name][0], levels[name])[values[name][1][origin]]
+            for name, hierarchy in hierarchies.items()
+        }
+        covers: dict[str, dict[Any, Cover]] = {
+            name: hierarchies[name].covers(levels[name], dict.fromkeys(found.tolist()))
+            for name, found in labels.items()
+        }
+        vaguer = {name: label for name, label in labels.items() if levels[name]}
+        proof = Proof(
+            levels,
+            found.score,
+            len(units) - len(kept),
+            found.checked,
+            found.pruned,
+            self._why(found, len(units)),
+            origin,
+        )
+        return Outcome(_released(frame, origin, vaguer), covers=covers, proof=proof)
+
+    def _best(self, columns: Sequence[Any], units: NDArray[np.int64], unit: str) -> Optimum:
+        if len(units) == 0:
+            return Optimum((0,) * len(columns), 0.0, np.zeros(0, dtype=bool), 0, 0)
+        found = search(columns, units, self.k, self._limit(len(units)))
+        if found is None:
+            raise DataFault(
+                f"k={self.k} was asked for of {len(np.unique(units))} {unit}s",
+                f"k units, or more suppression than {self.suppress_at_most:g} of the rows: "
+                "even with every quasi-identifier hidden the rest is too small",
+            )
+        return found
+
+    def _limit(self, rows: int) -> int:
+        return math.floor(price(self.suppress_at_most) * rows)
+
+    def _why(self, found: Optimum, rows: int) -> str:
+        limit = self._limit(rows)
+        beyond = f", or suppresses more than {limit:,} rows even with its further columns hidden altogether" * (
+            limit < rows
+        )
+        return (
+            f"Of {found.checked + found.pruned:,} combinations of levels {found.checked:,} were weighed. Each of the "
+            f"other {found.pruned:,} loses at least {found.score:.6g}, by a lower bound{beyond}."
+        )
+
+
+def _released(frame: nw.DataFrame[Any], origin: NDArray[np.int64], vaguer: Mapping[str, NDArray[Any]]) -> Any:
+    chosen = nw.maybe_reset_index(frame[origin, :])
+    labels = [
+        nw.new_series(name, label.tolist(), nw.String, backend=frame.implementation) for name, label in vaguer.items()
+    ]
+    # A categorical column carries all its categories along, those of suppressed rows too.
+    listed = [name for name, dtype in frame.schema.items() if dtype in (nw.Categorical, nw.Enum) and name not in vaguer]
+    columns = [*labels, *(chosen[name].cast(nw.String) for name in listed)]
+    native: Any = (chosen.with_columns(*columns) if columns else chosen).to_native()
+    if frame.implementation.is_pandas_like():
+        native.attrs = {}
+    elif frame.implementation.is_pyarrow():
+        native = native.replace_schema_metadata(None)
+    return native
+
+
+def _names(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str) or not isinstance(names, Sequence):
+        raise InvalidRequest(f"quasi_identifiers={names!r} was given", "a list of columns", f"[{names!r}]")
+    if not names:
+        raise InvalidRequest(
+            "k-anonymity without quasi-identifiers was asked for",
+            "the columns that an adversary may know, here or in the schema",
+            'quasi_identifiers=["age", "zip"]',
+        )
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise InvalidRequest(f"quasi_identifiers={list(names)!r} was given", "names of columns, each once")
+    return tuple(names)
+
+
+def _checked(hierarchies: Mapping[str, Hierarchy] | None) -> dict[str, Hierarchy]:
+    if hierarchies is None:
+        return {}
+    if not isinstance(hierarchies, Mapping):
+        raise InvalidRequest(
+            f"hierarchies of type {type(hierarchies).__name__} were given",
+            "a mapping from column to Hierarchy",
+            'hierarchies={"zip": un.deid.Hierarchy.prefixes(5)}',
+        )
+    for name, hierarchy in hierarchies.items():
+        if not isinstance(hierarchy, Hierarchy):
+            raise InvalidRequest(
+                f"the hierarchy {hierarchy!r} was given for {name!r}",
+                "an un.deid.Hierarchy",
+                "un.deid.Hierarchy.read(csv)",
+            )
+    return dict(hierarchies)
+
+
+def is_k_anonymous(frame: Any, k: int, quasi_identifiers: Sequence[str]) -> bool:
+    """Whether at least k rows share each combination of quasi-identifiers that a table has.
+
+    Missing values count as equal.
+
+    Args:
+        frame: a dataframe, a path to csv or parquet, or a DuckDB relation, every row another unit.
+        k: least number of rows, at least 1.
+        quasi_identifiers: the columns to group by.
+
+    Raises:
+        InvalidRequest: a column that the table lacks, or no k.
+
+    >>> import pyarrow as pa
+    >>> is_k_anonymous(pa.table({"age": ["[20, 40)"] * 3 + ["[40, 60)"] * 2}), k=3, quasi_identifiers=["age"])
+    False
+    """
+    least, names, data = whole("k", k, 1), _names(quasi_identifiers), OwnTable(frame)
+    known(data, names)
+    if not len(data.frame):
+        return True
+    sizes = data.frame.select(*names).with_columns(nw.lit(1).alias("rows of the class"))
+    counted = sizes.group_by(*names, drop_null_keys=False).agg(nw.col("rows of the class").sum())
+    return int(counted["rows of the class"].min()) >= least

@@ -1,0 +1,197 @@
+"""The table that is generalised: a dataset's declared columns, or all columns of the caller's own frame."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from unseen.core.dataset import Dataset
+from unseen.core.errors import DataFault, InvalidRequest, shown
+from unseen.core.schema import EachRow, Schema
+from unseen.core.snapshot import UNIT, source_relation
+from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.kanon import Column
+
+__all__ = ["OwnTable", "coded", "distinct", "hierarchies_for", "known", "read"]
+
+Frame = nw.DataFrame[Any]
+
+Kind = Literal["pandas", "polars", "pyarrow"]
+
+KINDS: dict[str, Kind] = {"pandas": "pandas", "polars": "polars"}
+"""The kinds of dataframe that a release is written as; for any other source it is an Arrow table."""
+
+INDEX = re.compile(r"__index_level_\d+__")
+"""Columns that pandas writes an index into; they link back."""
+
+
+class OwnTable(Dataset):
+    """The caller's own table: every row its own unit, nothing declared, all columns kept but an index, no ledger.
+
+    Raises:
+        DataFault: it cannot be read.
+        InvalidRequest: it is of a kind that unseen does not read.
+    """
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source, Schema(EachRow(), {}))
+        found = _frame(source, self.connection)
+        self.frame = found.select([name for name in found.columns if not INDEX.fullmatch(name)])
+
+
+def _frame(source: Any, connection: Any) -> Frame:
+    found = nw.from_native(source, pass_through=True)
+    if isinstance(source, (str, Path)) or not isinstance(found, (nw.DataFrame, nw.LazyFrame)):
+        return nw.from_native(source_relation(connection, source).to_arrow_table(), eager_only=True)
+    if isinstance(found, nw.LazyFrame):
+        if found.implementation in (nw.Implementation.DUCKDB, nw.Implementation.IBIS):
+            return found.collect(backend="pyarrow")
+        return found.collect()
+    return nw.maybe_reset_index(found)
+
+
+def read(data: Dataset) -> tuple[Frame, NDArray[np.int64]]:
+    """All rows of a dataset as a frame of the kind that went in, and a code of each row's unit.
+
+    Of a declared dataset only the declared columns, with whole numbers as integers.
+    """
+    if isinstance(data, OwnTable):
+        return data.frame, np.arange(len(data.frame), dtype=np.int64)
+    names = list(data.schema.columns)
+    arrays = data.arrays(names, bounded=False)
+    units = arrays.pop(UNIT).astype(np.int64)
+    kind: Kind = KINDS.get(data.native, "pyarrow")
+    columns = {name: nw.new_series(name, _plain(arrays[name]), _dtype(arrays[name]), backend=kind) for name in names}
+    if not columns:
+        raise InvalidRequest("a table without declared columns was given", "columns that are declared")
+    return nw.from_dict(columns), units
+
+
+def _whole(values: NDArray[Any]) -> bool:
+    return values.dtype.kind == "f" and bool(np.all((values == np.floor(values)) & (np.abs(values) < 2.0**53)))
+
+
+def _dtype(values: NDArray[Any]) -> Any:
+    if values.dtype.kind != "f":
+        return nw.String
+    return nw.Int64 if _whole(values) else nw.Float64
+
+
+def _plain(values: NDArray[Any]) -> Any:
+    if values.dtype.kind != "f":
+        return values.tolist()
+    return values.astype(np.int64) if _whole(values) else values
+
+
+def distinct(series: nw.Series[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The distinct values of a column, numbers or texts, and each row's place among them.
+
+    Raises:
+        DataFault: a value is missing; only the owner sees this.
+    """
+    import pyarrow as pa
+
+    if series.dtype in (nw.Categorical, nw.Enum):
+        series = series.cast(nw.String)
+    found = series.to_arrow()
+    array = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    if series.null_count() or (series.dtype.is_float() and bool(series.is_nan().any())):
+        raise DataFault(
+            f"the quasi-identifier {series.name!r} has missing values",
+            "a value in every row: protect the table and declare what a missing value counts as",
+        )
+    encoded = array.dictionary_encode()
+    values = encoded.dictionary.to_numpy(zero_copy_only=False)
+    if values.dtype.kind not in "iuf":
+        values = np.array([v if isinstance(v, str) else str(v) for v in values.tolist()], dtype=object)
+    return values, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def coded(name: str, values: NDArray[Any], places: NDArray[np.int64], hierarchy: Hierarchy) -> Column:
+    """A column as the codes that the search works on, a function of the rows as a multiset.
+
+    Args:
+        name: for messages.
+        values: shape (distinct,), the distinct values.
+        places: shape (rows,), each row's place in ``values``.
+        hierarchy: holds every value.
+
+    Raises:
+        DataFault: a value has no place in the hierarchy; only the owner sees this.
+    """
+    lacking = hierarchy.lacks(values)
+    if lacking.any():
+        raise DataFault(
+            f"column {name!r} has {int(lacking.sum())} values that its hierarchy lacks, such as {values[lacking][0]!r}",
+            "a hierarchy that holds every value",
+        )
+    top = hierarchy.levels - 1
+    labels = [hierarchy.label(values, level) for level in range(1, top)]
+    ranks = [np.unique(label.astype(str), return_inverse=True)[1] for label in (values, *labels)]
+    order = np.lexsort(ranks)  # by the coarsest label first, so that no roll-up changes the order
+    maps = [np.arange(len(values), dtype=np.int64)]
+    for level in range(1, top):
+        sorted_ranks = ranks[level][order]
+        maps.append(np.cumsum(np.diff(sorted_ranks, prepend=sorted_ranks[:1]) != 0))
+    maps.append(np.zeros(len(values), dtype=np.int64))
+    firsts = [np.unique(one, return_index=True)[1] for one in maps]
+    ups = tuple(above[first] for above, first in zip(maps[1:], firsts[:-1], strict=True))
+    losses = tuple(hierarchy.loss(values[order], level)[first] for level, first in enumerate(firsts))
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = maps[0]
+    return Column(rank[places], ups, losses)
+
+
+def hierarchies_for(data: Dataset, columns: Sequence[str], given: Mapping[str, Hierarchy]) -> dict[str, Hierarchy]:
+    """Each quasi-identifier's hierarchy, the given one or the one of its declared domain.
+
+    Raises:
+        InvalidRequest: one is missing, or does not hold the declared domain.
+    """
+    found = {}
+    for name in columns:
+        if name in given:
+            misfit = "" if isinstance(data, OwnTable) else given[name].misfit(data.schema.columns[name])
+            if misfit:
+                raise InvalidRequest(f"the hierarchy given for {name!r} does not fit", misfit)
+            found[name] = given[name]
+        elif not isinstance(data, OwnTable):
+            found[name] = Hierarchy.default(data.schema.columns[name])
+        else:
+            raise InvalidRequest(
+                f"{name!r} of a bare table was to be generalised without a hierarchy",
+                "one for each quasi-identifier, since nothing is inferred from the data; or a protected dataset",
+                _proposal(name, data.frame[name]),
+            )
+    return found
+
+
+def _proposal(name: str, series: nw.Series[Any]) -> str:
+    if series.dtype.is_numeric():
+        return f"hierarchies={{{name!r}: un.deid.Hierarchy.intervals(low, high, widths=[...])}}"
+    return (
+        f"hierarchies={{{name!r}: un.deid.Hierarchy.flat([...])}}, Hierarchy.taxonomy({{...}}) or Hierarchy.read(csv)"
+    )
+
+
+def known(data: Dataset, names: Sequence[str]) -> None:
+    """Check that the table has these columns.
+
+    Raises:
+        InvalidRequest: it lacks one.
+    """
+    if not isinstance(data, OwnTable):
+        data.schema.known(names, "quasi_identifiers")
+        return
+    absent = [name for name in names if name not in data.frame.columns]
+    if absent:
+        raise InvalidRequest(
+            f"quasi_identifiers {shown(absent)} was asked for", f"the table has {shown(data.frame.columns)}"
+        )

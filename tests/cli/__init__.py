@@ -1,0 +1,2 @@
+"""Tests of unseen.cli."""
+# SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,2 @@
+"""Tests of unseen.recipe."""
+# SPDX-License-Identifier: Apache-2.0

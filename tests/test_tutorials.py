@@ -1,0 +1,33 @@
+"""Every tutorial runs from its first to its last line, in an empty folder, warnings being errors."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("[0-9]*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
+def test_the_tutorial_runs(tutorial: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "MPLBACKEND": "Agg", "UNSEEN_EXAMPLES": str(ROOT / "examples")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(tutorial)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+
+
+def test_there_are_tutorials() -> None:
+    assert [path.name for path in TUTORIALS][:1] == ["01_one_recipe_over_everything.py"]
