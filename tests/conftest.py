@@ -69,9 +69,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             if report.when == "call" and told.pop("statistical", False):
                 runs = told.pop("runs", "")
                 rest = "".join(f" · {key} {value}" for key, value in told.items())
-                terminalreporter.write_line(
-                    f"{outcome:8} {report.duration:8.1f} {runs!s:>9}  {report.nodeid}{rest}"
-                )
+                terminalreporter.write_line(f"{outcome:8} {report.duration:8.1f} {runs!s:>9}  {report.nodeid}{rest}")
 
 
 @pytest.fixture
@@ -108,9 +106,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("wants Chromium: none is installed (on Debian: apt-get install chromium)")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="wants playwright: pip install 'unseen[test]'"
-    )
+    playwright = pytest.importorskip("playwright.sync_api", reason="wants playwright: pip install 'unseen[test]'")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(
             executable_path=program,

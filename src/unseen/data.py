@@ -82,6 +82,8 @@ def protect(
     """
     schema = Schema(unit, columns, tuple(_listed(quasi_identifiers)), tuple(_listed(sensitive)), max_rows_per_unit)
     full = _checked(budget, schema, ledger)
+    if ledger is not None and (not isinstance(ledger, (str, Path)) or "\0" in str(ledger)):
+        raise InvalidRequest(f"ledger={ledger!r} was given", "a path", 'ledger="patients.ledger"')
     data = ProtectedDataset(source, schema)
     if ledger is not None:
         data.ledger = _bound(Path(ledger), full, data)

@@ -73,9 +73,7 @@ print(release, release.guarantee, release.receipt)
 
 def watched(code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(
-        [sys.executable, "-c", WATCH + code], env=environment, capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, "-c", WATCH + code], env=environment, capture_output=True, text=True)
 
 
 @confined

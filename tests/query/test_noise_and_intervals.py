@@ -15,7 +15,8 @@ from scipy.stats import binom, chi2
 
 import unseen as un
 from unseen.query import Count, Histogram, Mean, Sum
-from unseen.query.mechanism import LaplaceSums, ratio_interval
+from unseen.query.mechanism import LaplaceSums, share_interval
+from unseen.query.mechanism import share as share_of
 
 FALSE_ALARM = 1e-6
 
@@ -97,8 +98,9 @@ def test_a_mean_lies_in_its_interval_with_95_percent(
     runs, scale = proof_runs(600, 20_000), 2.0**20
     source = np.random.default_rng([int(rows * 10), int(share * 100)])
     above, below = scale * (source.laplace(size=(2, runs)) + rows * np.array([[share], [1 - share]]))
-    found = np.array([ratio_interval(a, b, scale) for a, b in zip(above, below, strict=True)])
-    value, low, high = found.T
+    pairs = list(zip(above, below, strict=True))
+    value = np.array([share_of(a, b) for a, b in pairs])
+    low, high = np.array([share_interval(a, b, scale) for a, b in pairs]).T
     assert np.all((low >= 0) & (low <= value) & (value <= high) & (high <= 1))
     assert covers(int(np.sum((low <= share) & (share <= high))), runs)
     if rows == 300 and share == 0.5:
@@ -110,7 +112,7 @@ def test_a_mean_lies_in_its_interval_with_95_percent(
 def test_a_mean_is_a_share_with_an_interval_around_it_whatever_the_noise(
     above: float, below: float, scale: float
 ) -> None:
-    value, low, high = ratio_interval(above, below, scale)
+    value, (low, high) = share_of(above, below), share_interval(above, below, scale)
     assert 0 <= low <= value <= high <= 1
 
 
@@ -118,7 +120,8 @@ def test_a_mean_is_a_share_with_an_interval_around_it_whatever_the_noise(
 def test_a_mean_never_leaves_its_declared_bounds(low: float, width: float, above: int, below: int) -> None:
     domain = un.Range(low, low + width)
     data = un.protect(pd.DataFrame({"x": [low]}), unit=un.EachRow(), columns={"x": domain})
-    value, (least, most) = Mean("x", epsilon=1).finish(np.array([above, below]), 2.0**20, data)
+    mean, noised = Mean("x", epsilon=1), np.array([above, below])
+    value, (least, most) = mean.value(noised, data), mean.interval(noised, 2.0**20, data)
     assert domain.low <= least <= value <= most <= domain.high
 
 

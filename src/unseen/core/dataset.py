@@ -6,8 +6,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Sequence
 from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.errors import InvalidRequest
@@ -58,7 +60,9 @@ class Dataset:
         self.native = native_kind(source)
         self._rows, self._kept = ROWS, "kept"
         self._connection = snapshot(source, schema)
-        self._bounded = False
+        self._bounded, self._lock = False, threading.Lock()
+        if ledger is not None:
+            ledger.bind(replace(ledger.budget, unit=schema.unit_name, neighbours=neighbours), self.fingerprint)
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{name}: {type(domain).__name__}" for name, domain in self.schema.columns.items())
@@ -77,8 +81,9 @@ class Dataset:
         """
         if not bounded or isinstance(self.schema.unit, EachRow):
             return quoted(self._rows)
-        if not self._bounded:
-            self._choose_rows()
+        with self._lock:
+            if not self._bounded:
+                self._choose_rows()
         return quoted(self._kept)
 
     def _choose_rows(self) -> None:
@@ -93,17 +98,18 @@ class Dataset:
     @property
     def _content(self) -> str:
         """SQL for a hash of a row's declared values, column by column, so that no two rows are confused."""
-        return " || ".join(_hashed(quoted(name)) for name in self.schema.columns) or "''"
+        hashes = ", ".join(_hashed(quoted(name)) for name in self.schema.columns)
+        return f"concat({hashes})" if hashes else "''"  # not ||, which nests and meets the engine's depth limit
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The snapshot's own DuckDB connection; for guards."""
-        return self._connection
+        """A connection to the snapshot, a new one each time: results on a shared one would mix between threads."""
+        return self._connection.cursor()
 
     def arrays(self, columns: Sequence[str], *, bounded: bool) -> dict[str, NDArray[Any]]:
         """Columns as arrays of shape (rows,): float64 for Range, object arrays of texts for others."""
         names = [*self.schema.known(columns), UNIT]
-        found = self._connection.execute(
+        found = self.connection.execute(
             f"SELECT {', '.join(map(quoted, names))} FROM {self.table(bounded=bounded)}"
         ).fetchnumpy()
         return {name: _filled(found[name]) for name in names}
@@ -112,24 +118,24 @@ class Dataset:
         """HMAC-SHA256 of schema and snapshot under the owner's key; the same for any order of rows."""
         unit = "" if isinstance(self.schema.unit, EachRow) else f"{_hashed(quoted(UNIT_NAME))} || "
         digest = hmac.new(key, repr(self.schema.to_dict()).encode(), hashlib.sha256)
-        cursor = self._connection.execute(
+        cursor = self.connection.execute(
             f"SELECT sha256({unit}{self._content}) AS h FROM {quoted(self._rows)} ORDER BY h"
         )
         while batch := cursor.fetchmany(65536):
             digest.update("".join(row[0] for row in batch).encode())
         return digest.hexdigest()
 
-    def split(self, share: float, seed: int | None = None) -> tuple[Dataset, Dataset]:
+    def split(self, share: float) -> tuple[Dataset, Dataset]:
         """Divide the units by independent secret coins: each is in the first part with probability ``share``.
 
         Both parts stay bound to this dataset's ledger. Adding or removing a unit changes one part, by that unit.
         """
         chance = number("share", share, 0, 1)
         unit = quoted(UNIT)
-        codes = self._connection.execute(
+        codes = self.connection.execute(
             f"SELECT DISTINCT {unit} AS u FROM {quoted(self._rows)} ORDER BY u"
         ).fetchnumpy()
-        inside = Entropy(seed).coins(len(codes["u"]), chance)
+        inside = Entropy().coins(len(codes["u"]), chance)
         return self._part(codes["u"][inside]), self._part(codes["u"][~inside])
 
     def _part(self, units: NDArray[Any]) -> Dataset:
@@ -138,6 +144,7 @@ class Dataset:
         part = copy(self)
         name = os.urandom(8).hex()
         part._rows, part._kept, part._bounded = f"rows {name}", f"kept {name}", False
+        part._lock = threading.Lock()
         part._connection = self._connection.cursor()
         part._connection.register("chosen", pa.table({"u": pa.array(units, pa.int64())}))
         part._connection.execute(

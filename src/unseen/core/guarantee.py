@@ -67,7 +67,10 @@ def number(
         limits += f", at most {high:g}"
     if isinstance(value, bool) or (not isinstance(value, (int, float)) and not hasattr(value, "__float__")):
         raise InvalidRequest(f"{name}={value!r} was asked for", limits)
-    result = float(value)
+    try:
+        result = float(value)
+    except (OverflowError, TypeError, ValueError):  # beyond the doubles, an array, a signalling NaN
+        result = math.nan
     if not math.isfinite(result) or result < low or result > high or (open_low and result <= low):
         raise InvalidRequest(f"{name}={value!r} was asked for", limits)
     return result
@@ -79,6 +82,8 @@ def whole(name: str, value: object, low: int = 0) -> int:
     Raises:
         InvalidRequest: not a whole number, or below ``low``.
     """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        return value  # exactly; a float would lose what lies beyond 2^53
     result = number(name, value, low)
     if result != int(result):
         raise InvalidRequest(f"{name}={value!r} was asked for", f"{name} is a whole number of at least {low}")
@@ -163,7 +168,8 @@ class DP(Guarantee):
         return (
             f"Whoever sees this learns at most a factor e^{self.epsilon:g} about whether any one "
             f"{self.unit or 'unit'} is in the data ({self.neighbours.value}{slack}), whatever else they know; "
-            f"trusted: {self.trust}; not promised: that nothing is learned about groups or the population, {beyond}."
+            f"trusted: {self.trust}; not promised: secrecy of what holds for groups or the population; "
+            f"not covered: {beyond}."
         )
 
 

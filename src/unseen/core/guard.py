@@ -12,12 +12,14 @@ from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset, as_dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Covers
-from unseen.core.guarantee import DP, Guarantee, Nothing, whole
+from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, price, whole
 from unseen.core.release import Receipt, Release
 
-__all__ = ["Guard", "Outcome", "Plan", "charge", "default_delta", "dp"]
+__all__ = ["SEEDED", "Guard", "Outcome", "Plan", "charge", "default_delta", "dp"]
 
 T = TypeVar("T")
+
+SEEDED = Nothing("seeded: whoever knows the seed can take the noise away")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Guard(ABC, Generic[T]):
 
     def _promised(self, plan: Plan[T]) -> Guarantee:
         if self.seed is not None and isinstance(plan.guarantee, DP):
-            return Nothing("seeded: whoever knows the seed can take the noise away")
+            return SEEDED
         return plan.guarantee
 
 
@@ -117,11 +119,26 @@ def charge(data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpos
     """
     if isinstance(guarantee, DP) and guarantee.unit is None:
         raise InvalidRequest("a release without a unit of privacy was asked for", "a guarantee that names its unit")
+    if guarantee == SEEDED and data.ledger is not None:
+        raise InvalidRequest(
+            f"a seeded {guard} on a dataset with a ledger was asked for",
+            "no seed: whoever knows it can take the noise away, and nothing would be charged",
+        )
+    if not isinstance(purpose, str):
+        raise InvalidRequest(f"purpose={purpose!r} was given", "a text")
     return None if data.ledger is None else data.ledger.charge(guard, event, guarantee, purpose)
 
 
 def dp(data: Dataset, epsilon: float, delta: float = 0.0, caveats: tuple[str, ...] = ()) -> DP:
-    """A DP guarantee about this dataset's unit, under its neighbouring relation."""
+    """A DP guarantee about this dataset's unit, under add-or-remove, the relation that sensitivities are proven for.
+
+    Raises:
+        InvalidRequest: the dataset declares another relation.
+    """
+    if data.neighbours is not Neighbours.ADD_REMOVE:
+        raise InvalidRequest(
+            f"a guarantee under {data.neighbours.value} was asked for", "add-or-remove, the relation that is proven"
+        )
     return DP(epsilon, delta, data.schema.unit_name, data.neighbours, caveats=caveats)
 
 
@@ -137,4 +154,4 @@ def default_delta(data: Dataset, delta: float | None, guard: str) -> float:
         raise InvalidRequest(
             f"{guard} without delta was asked for", "a δ above 0, given or in the budget", "delta=1e-6"
         )
-    return data.ledger.budget.delta / 10
+    return float(price(data.ledger.budget.delta) / 10)

@@ -141,6 +141,7 @@ class Ledger:
             if connection.exec_driver_sql("SELECT COUNT(*) FROM population").scalar() == 0:
                 connection.exec_driver_sql("INSERT INTO population VALUES (?, ?)", (body, ledger._mac("", body)))
         ledger.verify()
+        ledger.bind(budget, fingerprint)  # another process may have made it in this moment, for other data
         return ledger
 
     @property
@@ -193,7 +194,7 @@ class Ledger:
 
     def _read_population(self, connection: Connection) -> tuple[dict[str, Any], str]:
         rows = connection.exec_driver_sql("SELECT body, mac FROM population").fetchall()
-        if len(rows) != 1 or not hmac.compare_digest(self._mac("", rows[0][0]), rows[0][1]):
+        if len(rows) != 1 or not _same(self._mac("", rows[0][0]), rows[0][1]):
             raise LedgerCorrupt(
                 f"ledger {str(self.path)!r} does not verify", "its first record as it was made under this key"
             )
@@ -314,7 +315,7 @@ class Ledger:
         if not rows:
             return previous, (Fraction(0), Fraction(0)), 0, 0
         sequence, body, mac = rows[0]
-        entry = json.loads(body) if hmac.compare_digest(self._mac(previous, body), mac) else {}
+        entry = json.loads(body) if _same(self._mac(previous, body), mac) else {}
         if entry.get("sequence") != sequence:
             raise LedgerCorrupt(
                 f"ledger {str(self.path)!r} does not verify",
@@ -338,7 +339,7 @@ class Ledger:
             rows = connection.exec_driver_sql("SELECT sequence, body, mac FROM entries ORDER BY sequence").fetchall()
         spent, priced = (Fraction(0), Fraction(0)), 0
         for index, (sequence, body, mac) in enumerate(rows, start=1):
-            if sequence != index or not hmac.compare_digest(self._mac(previous, body), mac):
+            if sequence != index or not _same(self._mac(previous, body), mac):
                 raise LedgerCorrupt(
                     f"ledger {str(self.path)!r} does not verify",
                     f"entry {index} as it was written under this key",
@@ -422,6 +423,10 @@ def _make_key(path: Path) -> bytes:
     if len(key) != 32:
         raise LedgerError(f"the key {str(path)!r} has {len(key)} bytes", "a key of 32 bytes")
     return key
+
+
+def _same(mac: str, found: object) -> bool:
+    return isinstance(found, str) and hmac.compare_digest(mac.encode(), found.encode(errors="replace"))
 
 
 def _canonical(value: dict[str, Any]) -> str:

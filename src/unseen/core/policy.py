@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from unseen.core.errors import InvalidRequest, PolicyRefused, shown
@@ -28,7 +29,9 @@ class Policy:
     unpriced: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.guards, str):
+        if not isinstance(self.unpriced, bool):
+            raise InvalidRequest(f"unpriced={self.unpriced!r} was declared", "true or false")
+        if isinstance(self.guards, str) or not isinstance(self.guards, Iterable):
             raise InvalidRequest(
                 f"guards={self.guards!r} was declared", "a list of guards' names", f"[{self.guards!r}]"
             )

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
@@ -150,6 +151,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)  # JSON has no word for them
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if hasattr(value, "to_dict") and hasattr(value, "columns"):
@@ -160,9 +163,9 @@ def _plain(value: Any) -> Any:
             for name, column in nw.from_native(value, eager_only=True).to_dict(as_series=False).items()
         }
     if hasattr(value, "to_pydict"):
-        return value.to_pydict()
+        return _plain(value.to_pydict())
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return _plain(value.tolist())
     return repr(type(value).__name__)
 
 

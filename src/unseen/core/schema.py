@@ -67,6 +67,10 @@ class Range(Domain):
                 "low lies below high",
                 f"Range({high:g}, {low:g})" if low > high else "",
             )
+        if max(abs(low), abs(high)) > 1e290:
+            raise InvalidSchema(
+                f"Range({self.low!r}, {self.high!r}) was declared", "bounds within ±1e290, whose sums are doubles"
+            )
         if not math.isfinite(high - low) or high - low < 1e-300:
             raise InvalidSchema(f"Range({self.low!r}, {self.high!r}) was declared", "its width is a finite double")
         if max(abs(low), abs(high)) / (high - low) > 1e9:
@@ -142,6 +146,8 @@ class Digits(Domain):
 
 
 def _word(value: object) -> str:
+    if hasattr(value, "item") and not isinstance(value, (str, bytes)):
+        value = value.item()  # a numpy scalar as Python's own
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -186,6 +192,7 @@ class Schema:
                 "a mapping from column name to domain",
                 '{"age": un.Range(0, 110)}',
             )
+        object.__setattr__(self, "columns", dict(self.columns))
         for name, domain in self.columns.items():
             if not isinstance(name, str) or not name:
                 raise InvalidSchema(f"a column named {name!r} was declared", "names are texts")
@@ -208,6 +215,8 @@ class Schema:
                 "one role for each column",
             )
         rows = whole("max_rows_per_unit", self.max_rows_per_unit, 1)
+        if rows > 1_000_000:
+            raise InvalidSchema(f"max_rows_per_unit={rows} was declared", "at most 1,000,000 rows a unit")
         if isinstance(self.unit, EachRow) and rows != 1:
             raise InvalidSchema(f"max_rows_per_unit={rows} was declared with EachRow()", "1: each row is another unit")
         object.__setattr__(self, "max_rows_per_unit", rows)
@@ -234,7 +243,7 @@ class Schema:
         if isinstance(names, str) or not isinstance(names, Iterable):
             raise InvalidSchema(f"{what}={names!r} was given", "a list of declared columns", f"[{names!r}]")
         result = tuple(names)
-        unknown = [name for name in result if name not in self.columns]
+        unknown = [name for name in result if not isinstance(name, str) or name not in self.columns]
         if unknown:
             raise InvalidSchema(
                 f"{what} {shown(unknown)} was asked for",

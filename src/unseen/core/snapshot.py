@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import csv
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "UNIT", "UNIT_NAME", "literal", "native_kind", "quoted", "snapshot", "source_relation"]
 
 ROWS = "rows"
+MOST_COLUMNS = 1_000
 UNIT = "unit of privacy"
 UNIT_NAME = "name of the unit"
+PLACE = "place of the row"
 NUMERIC = (
     "TINYINT",
     "SMALLINT",
@@ -32,6 +36,7 @@ NUMERIC = (
     "DOUBLE",
     "DECIMAL",
     "BOOLEAN",
+    '"NULL"',  # a column without any value
 )
 
 
@@ -49,7 +54,7 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
     """Read a source into the table ``ROWS`` of a new in-memory database.
 
     The table has the declared columns, every value in its domain, ``UNIT_NAME``, the unit as text, and ``UNIT``,
-    an integer code of it. Rows without a unit count as one unit.
+    an integer code of it. Rows keep the source's order. Rows without a unit count as one unit.
 
     Raises:
         DataFault: the source cannot be read, or a declared column is absent or of an unusable type.
@@ -57,7 +62,11 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
     """
     import duckdb
 
-    taken = {UNIT, UNIT_NAME} & {name.lower() for name in schema.columns}
+    if len(schema.columns) > MOST_COLUMNS:
+        raise InvalidSchema(
+            f"{len(schema.columns):,} columns were declared", f"at most {MOST_COLUMNS:,} columns that are used"
+        )
+    taken = {UNIT, UNIT_NAME, PLACE} & {name.lower() for name in schema.columns}
     if taken:
         raise InvalidSchema(f"a column named {shown(taken)} was declared", "any other name")
 
@@ -65,6 +74,8 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
         ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     )
     relation = source_relation(connection, source)
+    if len({name.lower() for name in relation.columns}) < len(relation.columns):
+        raise DataFault("columns with one name were given", "a name for each column, whatever its case")
     stored = dict(zip(relation.columns, map(str, relation.types), strict=True))
     wanted = list(schema.columns) + ([schema.unit] if isinstance(schema.unit, str) else [])
     absent = [name for name in wanted if name not in stored]
@@ -85,12 +96,12 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
             f"the data could not be read ({type(error).__name__})",
             "a table whose declared columns can be read",
         ) from None
-    rank = (
-        "row_number() OVER ()"
-        if isinstance(schema.unit, EachRow)
-        else f"dense_rank() OVER (ORDER BY {quoted(UNIT_NAME)})"
+    place = quoted(PLACE)
+    rank = place if isinstance(schema.unit, EachRow) else f"dense_rank() OVER (ORDER BY {quoted(UNIT_NAME)})"
+    connection.execute(
+        f"CREATE TABLE {ROWS} AS SELECT * EXCLUDE ({place}), {rank} AS {quoted(UNIT)} "
+        f"FROM (SELECT *, row_number() OVER () AS {place} FROM raw) ORDER BY {place}"
     )
-    connection.execute(f"CREATE TABLE {ROWS} AS SELECT *, {rank} AS {quoted(UNIT)} FROM raw")
     connection.execute("DROP TABLE raw")
     connection.execute("DROP VIEW source")
     return connection
@@ -100,7 +111,10 @@ def native_kind(source: Any) -> str:
     """The kind of dataframe that a source is, so that a released table can be of the same kind."""
     import narwhals as nw
 
-    frame = nw.from_native(source, pass_through=True)
+    try:
+        frame = nw.from_native(source, pass_through=True)
+    except Exception:  # names twice; `source_relation` tells it
+        return "pyarrow"
     return frame.implementation.value if isinstance(frame, (nw.DataFrame, nw.LazyFrame)) else "pyarrow"
 
 
@@ -124,10 +138,10 @@ def source_relation(connection: duckdb.DuckDBPyConnection, source: Any) -> duckd
             raise DataFault(f"no file at {str(source)!r}", kinds)
         try:
             if _is_csv(path):
-                return connection.read_csv(str(path), all_varchar=True, header=True, parallel=False)
+                return _csv(connection, path)
             if path.suffix.lower() in (".parquet", ".pq"):
-                return connection.read_parquet(str(path))
-        except duckdb.Error as error:
+                return connection.read_parquet(glob.escape(str(path)), hive_partitioning=False)
+        except (duckdb.Error, OSError, UnicodeError, csv.Error) as error:
             raise DataFault(
                 f"{path.name!r} could not be read ({type(error).__name__})",
                 "a well-formed table with a header",
@@ -141,6 +155,8 @@ def source_relation(connection: duckdb.DuckDBPyConnection, source: Any) -> duckd
         frame = nw.from_native(source)
     except TypeError:
         raise InvalidRequest(f"a source of type {type(source).__name__!r} was given", kinds) from None
+    except Exception as error:
+        raise DataFault(f"the dataframe could not be read ({type(error).__name__})", "distinct names") from None
     try:
         collected = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
         return connection.from_arrow(collected.to_arrow())
@@ -151,6 +167,29 @@ def source_relation(connection: duckdb.DuckDBPyConnection, source: Any) -> duckd
         ) from None
 
 
+def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
+    """A csv file by the letter of RFC 4180: its header alone says what divides cells, and no row is guessed from."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        header = file.readline()
+        mark = max(",;\t|", key=header.count)
+        file.seek(0)
+        names = next(csv.reader(file, delimiter=mark, strict=True), [])
+    if not names or len({name.lower() for name in names}) < len(names):
+        raise DataFault(f"{path.name!r} was given", "a header that names each column once, whatever its case")
+    found = connection.read_csv(
+        glob.escape(str(path)),
+        columns=dict.fromkeys(names, "VARCHAR"),
+        header=True,
+        auto_detect=False,
+        delimiter=mark,
+        quotechar='"',
+        escapechar='"',
+        parallel=False,
+        hive_partitioning=False,
+    )
+    return connection.from_arrow(_arrow(found))  # read here as text: a cast pushed into the reader would be a hard one
+
+
 def _arrow(relation: duckdb.DuckDBPyRelation) -> Any:
     found = relation.arrow()
     return found.read_all() if hasattr(found, "read_all") else found
@@ -159,7 +198,7 @@ def _arrow(relation: duckdb.DuckDBPyRelation) -> Any:
 def _cleaned(name: str, domain: Domain, stored: str, text: bool) -> str:
     column = quoted(name)
     if isinstance(domain, Range):
-        if not text and not stored.startswith(NUMERIC):
+        if not text and (not stored.startswith(NUMERIC) or stored.endswith("]")):
             raise DataFault(
                 f"column {name!r} was declared as Range",
                 f"numbers; it is stored as {stored}",

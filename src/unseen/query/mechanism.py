@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from unseen.core.accounting import Event
 from unseen.core.accounting import laplace as laplace_event
 from unseen.core.noise import scalar
 
-__all__ = ["LaplaceSums", "grid", "ratio_interval"]
+__all__ = ["LaplaceSums", "grid", "share", "share_interval"]
 
 STEPS = 21
 
@@ -49,7 +50,9 @@ class LaplaceSums:
     @property
     def event(self) -> Event:
         """What happens, for the accountant."""
-        return laplace_event(self.scale / self.sensitivity)
+        multiplier = self.scale / self.sensitivity
+        exact = Fraction(self.scale) / self.sensitivity
+        return laplace_event(multiplier if Fraction(multiplier) <= exact else math.nextafter(multiplier, 0.0))
 
     @property
     def half_width(self) -> int:
@@ -62,8 +65,14 @@ class LaplaceSums:
         return np.array(flat, dtype=np.int64).reshape(exact.shape)
 
 
-def ratio_interval(above: float, below: float, scale: float) -> tuple[float, float, float]:
-    """The share p = a / (a + b) and its 95 % interval from noised a and b.
+def share(above: float, below: float) -> float:
+    """p = a / (a + b) from noised a and b, in [0, 1]; 1/2 where the noise leaves no positive total."""
+    total = above + below
+    return 0.5 if total <= 0 else min(1.0, max(0.0, above / total))
+
+
+def share_interval(above: float, below: float, scale: float) -> tuple[float, float]:
+    """The 95 % interval of p = a / (a + b) from noised a and b.
 
     Args:
         above: a plus Laplace noise of ``scale``.
@@ -71,7 +80,7 @@ def ratio_interval(above: float, below: float, scale: float) -> tuple[float, flo
         scale: of both noises; the unit is theirs.
 
     Returns:
-        (p, low, high), all in [0, 1]; (1/2, 0, 1) where the noise leaves no positive total.
+        (low, high) in [0, 1]; (0, 1) where the noise leaves no positive total.
 
     At the true p the pivot (1-p)·above - p·below is a difference of scaled Laplace noises; the interval holds
     the shares at which it lies within that difference's 95 % range. The scan over p rounds outwards.
@@ -80,14 +89,13 @@ def ratio_interval(above: float, below: float, scale: float) -> tuple[float, flo
     """
     total = above + below
     if total <= 0:
-        return 0.5, 0.0, 1.0
-    estimate = min(1.0, max(0.0, above / total))
-    reach = 8.0 * scale / total
+        return 0.0, 1.0
+    estimate, reach = share(above, below), 8.0 * scale / total
     low, high = (
         _last_inside(np.linspace(estimate, end, 2049), above, below, scale)
         for end in (max(0.0, estimate - reach), min(1.0, estimate + reach))
     )
-    return estimate, low, high
+    return low, high
 
 
 def _last_inside(shares: NDArray[np.float64], above: float, below: float, scale: float) -> float:

@@ -20,7 +20,7 @@ from unseen.core.noise.scalar import laplace_half_width
 from unseen.core.schema import Categorical, Range
 from unseen.core.snapshot import literal, quoted
 from unseen.query.bounding import Query, group_sums
-from unseen.query.mechanism import LaplaceSums, grid, ratio_interval
+from unseen.query.mechanism import LaplaceSums, grid, share, share_interval
 
 __all__ = ["Count", "Histogram", "Mean", "Statistic", "Sum"]
 
@@ -47,8 +47,12 @@ class Statistic(Guard[Any]):
         """Which sums are taken; decided from the schema alone."""
 
     @abstractmethod
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        """Value and 95 % interval of one group from its noised sums, shape (sums,)."""
+    def value(self, noised: NDArray[np.int64], data: Dataset) -> Any:
+        """The value of one group from its noised sums, shape (sums,)."""
+
+    @abstractmethod
+    def interval(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> Any:
+        """The 95 % interval of one group's noise; ``scale`` is the noise's, in grid steps."""
 
     def mechanism(self, data: Dataset) -> LaplaceSums:
         """The noise: one unit moves the whole vector by at most its rows times one row's reach."""
@@ -80,13 +84,11 @@ class Statistic(Guard[Any]):
         self, noised: NDArray[np.int64], mechanism: LaplaceSums, keys: Sequence[str] | None, data: Dataset
     ) -> Outcome[Any]:
         """What leaves, from the noised sums of shape (groups, sums)."""
-        found = [self.finish(row, mechanism.scale, data) for row in noised]
+        values = [self.value(row, data) for row in noised]
+        intervals = [self.interval(row, mechanism.scale, data) for row in noised]
         if keys is None:
-            return Outcome(*found[0])
-        return Outcome(
-            {key: value for key, (value, _) in zip(keys, found, strict=True)},
-            {key: interval for key, (_, interval) in zip(keys, found, strict=True)},
-        )
+            return Outcome(values[0], intervals[0])
+        return Outcome(dict(zip(keys, values, strict=True)), dict(zip(keys, intervals, strict=True)))
 
     def replay(self, data: Dataset, runs: int) -> NDArray[np.float64]:
         """Draw many outputs from one exact vector, for audits on generated tables. Charges nothing, so it
@@ -104,10 +106,9 @@ class Statistic(Guard[Any]):
                 "replay on a dataset with a ledger was asked for",
                 "a generated table: what is drawn here is never charged",
             )
-        mechanism, keys = self.mechanism(data), self.keys(data)
-        exact = group_sums(data, self.query(data), self.by, keys)
-        noised = mechanism.noised(np.broadcast_to(exact, (runs, *exact.shape)))
-        return np.array([_flat(self.outcome(one, mechanism, keys, data).value) for one in noised], dtype=np.float64)
+        exact = group_sums(data, self.query(data), self.by, self.keys(data))
+        noised = self.mechanism(data).noised(np.broadcast_to(exact, (runs, *exact.shape)))
+        return np.array([[x for row in one for x in _flat(self.value(row, data))] for one in noised], dtype=np.float64)
 
 
 def _flat(value: Any) -> list[float]:
@@ -128,10 +129,14 @@ class Count(Statistic):
         """One sum of ones."""
         return Query(("1",), reach=1)
 
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        """The count and its interval."""
-        value, width = int(noised[0]), laplace_half_width(scale)
-        return value, (value - width, value + width)
+    def value(self, noised: NDArray[np.int64], data: Dataset) -> int:
+        """The count."""
+        return int(noised[0])
+
+    def interval(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[int, int]:
+        """The noised count and half a width on either side."""
+        width = laplace_half_width(scale)
+        return int(noised[0]) - width, int(noised[0]) + width
 
 
 class _OfColumn(Statistic):
@@ -167,15 +172,21 @@ class Sum(_OfColumn):
     def query(self, data: Dataset) -> Query:
         """One sum of rounded values."""
         low, high = self.bounds(data)
-        step = grid(max(abs(low), abs(high)))
+        step = self.step(data)
         return Query((_steps(self.column, step),), reach=max(abs(_round(low / step)), abs(_round(high / step))))
 
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        """The sum and its interval."""
-        low, high = self.bounds(data)
-        step = grid(max(abs(low), abs(high)))
-        value, width = int(noised[0]) * step, laplace_half_width(scale) * step
-        return value, (value - width, value + width)
+    def value(self, noised: NDArray[np.int64], data: Dataset) -> float:
+        """The sum."""
+        return int(noised[0]) * self.step(data)
+
+    def interval(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[float, float]:
+        """The noised sum and half a width on either side."""
+        width = laplace_half_width(scale)
+        return (int(noised[0]) - width) * self.step(data), (int(noised[0]) + width) * self.step(data)
+
+    def step(self, data: Dataset) -> float:
+        """The grid to whose multiples values are rounded."""
+        return grid(max(map(abs, self.bounds(data))))
 
 
 class Mean(_OfColumn):
@@ -202,12 +213,16 @@ class Mean(_OfColumn):
         above = f"least({whole}, greatest(0, {_steps(self.column, step, low)}))"
         return Query((above, f"({whole} - {above})"), reach=whole)
 
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        """The mean and its interval, both within the bounds."""
+    def value(self, noised: NDArray[np.int64], data: Dataset) -> float:
+        """The mean, within the bounds."""
         low, high = self.bounds(data)
-        share, least, most = ratio_interval(float(noised[0]), float(noised[1]), scale)
-        width = high - low
-        return low + width * share, (low + width * least, low + width * most)
+        return low + (high - low) * share(float(noised[0]), float(noised[1]))
+
+    def interval(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[float, float]:
+        """The mean's interval, within the bounds."""
+        low, high = self.bounds(data)
+        least, most = share_interval(float(noised[0]), float(noised[1]), scale)
+        return low + (high - low) * least, low + (high - low) * most
 
 
 class Histogram(Statistic):
@@ -265,11 +280,14 @@ class Histogram(Statistic):
             reach=1,
         )
 
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        """Counts and their intervals by bin; each interval holds its own count with 95 %."""
-        width, labels = laplace_half_width(scale), list(self.bins(data))
-        counts = {label: int(value) for label, value in zip(labels, noised, strict=True)}
-        return counts, {label: (value - width, value + width) for label, value in counts.items()}
+    def value(self, noised: NDArray[np.int64], data: Dataset) -> dict[str, int]:
+        """The count of each bin."""
+        return {label: int(count) for label, count in zip(self.bins(data), noised, strict=True)}
+
+    def interval(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> dict[str, tuple[int, int]]:
+        """For each bin, an interval that holds its own count with 95 %."""
+        width = laplace_half_width(scale)
+        return {label: (count - width, count + width) for label, count in self.value(noised, data).items()}
 
 
 def _edges(edges: Sequence[float] | int | None, domain: Range) -> list[float]:

@@ -4,17 +4,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unseen.core.dataset import Dataset
 from unseen.core.schema import Categorical, Digits, Domain, Range, Schema
-from unseen.query.statistic import Mean, Statistic, Sum
+from unseen.query.statistic import Statistic, Sum
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["neighbours", "replay"]
+__all__ = ["neighbours"]
 
 LEAST, MOST = 1_000, 200_000
 
@@ -44,25 +40,6 @@ def neighbours(schema: Schema, statistic: Statistic) -> tuple[Dataset, Dataset]:
         columns[schema.unit] = [str(code) for code in range(count)] + ["one more"] * more
     columns.setdefault("row", ["" for _ in range(count + more)])
     return _dataset(columns, count, schema), _dataset(columns, count + more, schema)
-
-
-def replay(statistic: Statistic, data: Dataset, runs: int) -> NDArray[np.float64]:
-    """Many outputs of a statistic on a generated table, shape (runs, numbers).
-
-    A mean's interval takes a millisecond or two and is not what is attacked, so it is left out.
-    """
-    quick = _MeanAlone(statistic.column, statistic.epsilon, statistic.by) if type(statistic) is Mean else statistic
-    return quick.replay(data, runs)
-
-
-class _MeanAlone(Mean):
-    """The same mean from the same noised sums, without its interval."""
-
-    def finish(self, noised: NDArray[np.int64], scale: float, data: Dataset) -> tuple[Any, Any]:
-        low, high = self.bounds(data)
-        total = float(noised[0]) + float(noised[1])
-        share = 0.5 if total <= 0 else min(1.0, max(0.0, float(noised[0]) / total))
-        return low + (high - low) * share, None
 
 
 def _dataset(columns: dict[str, list[Any]], rows: int, schema: Schema) -> Dataset:

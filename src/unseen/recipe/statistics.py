@@ -16,7 +16,7 @@ from unseen.query.bounding import group_sums
 from unseen.query.statistic import Statistic
 from unseen.recipe.document import Part
 from unseen.recipe.keys import NUMBER, NUMBERS, TEXT, WHOLE, Kind, either
-from unseen.recipe.neighbours import neighbours, replay
+from unseen.recipe.neighbours import neighbours
 from unseen.recipe.task import Done, Task
 from unseen.report.claims import Report
 from unseen.report.summary import Utility
@@ -72,8 +72,8 @@ class StatisticTask(Task):
 
         without, with_one = neighbours(data.schema, self.statistic)
         attacker = Distinguish(
-            lambda runs: replay(self.statistic, without, runs),
-            lambda runs: replay(self.statistic, with_one, runs),
+            lambda runs: self.statistic.replay(without, runs),
+            lambda runs: self.statistic.replay(with_one, runs),
             **self.attack_arguments(attack),
         )
         return attacker.audit(done.guarantee)

@@ -79,7 +79,8 @@ class Report:
     def __str__(self) -> str:
         claimed = "nothing" if self.claimed is None else f"at most {self.claimed:.3g}"
         name = f"{self.release}: " if self.release else ""
-        return f"{name}{self.scale} · claimed {claimed} · measured {self.measured or 'not attacked'} · {self.verdict.value}"
+        measured = self.measured or "not attacked"
+        return f"{name}{self.scale} · claimed {claimed} · measured {measured} · {self.verdict.value}"
 
     def _repr_html_(self) -> str:
         colour = {Verdict.HOLDS: "#1a7f4b", Verdict.BROKEN: "#b3261e"}.get(self.verdict, "#8a6d00")

@@ -52,7 +52,10 @@ class Released:
     def shareable(self) -> Released:
         """The same without all that was computed without a price."""
         report = replace(self.report, measured=None, figures={}, curves={}, notes=())
-        return replace(self, report=report, utility=(), exact=None)
+        kept = dict(self.release)
+        if kept.get("guarantee", {}).get("kind") != "DP":
+            kept = {key: kept[key] for key in ("guard", "guarantee", "receipt") if key in kept}
+        return replace(self, release=kept, report=report, utility=(), exact=None)
 
     def to_dict(self) -> dict[str, Any]:
         """The release as JSON-ready values; claim, measurement and verdict on the first level."""

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from unseen.core import accounting
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, extra
-from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, number, price, whole
-from unseen.core.guard import charge, default_delta, dp
+from unseen.core.guarantee import DP, Guarantee, Neighbours, number, price, whole
+from unseen.core.guard import SEEDED, charge, default_delta, dp
 from unseen.core.noise.entropy import Entropy
 from unseen.core.noise.gradient import FLOAT_CAVEAT
 from unseen.core.noise.scalar import laplace
@@ -196,7 +196,7 @@ class DPSGD:
             event = accounting.priced(epsilon, delta)
         guarantee: Guarantee = _promise(data, epsilon, delta)
         if self.seed is not None:
-            guarantee = Nothing("seeded: whoever knows the seed can take the noise away")
+            guarantee = SEEDED
         return guarantee, event, schedule
 
     def _counted(self, units: int, delta: float) -> _Schedule:
