@@ -17,9 +17,8 @@ def test_the_readme_runs_as_it_stands(
     import unseen as un
 
     monkeypatch.chdir(tmp_path)
-    patients = un.datasets.patients(rows=4_000, seed=7)
-    patients.to_parquet("patients.parquet")
-    un.datasets.voters(patients, seed=8).to_csv("voters.csv", index=False)
+    un.datasets.patients(rows=4_000, seed=7).to_parquet("patients.parquet")
+    un.datasets.voters(rows=4_000, seed=7).to_csv("voters.csv", index=False)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     scope: dict[str, object] = {}
     for block in blocks:

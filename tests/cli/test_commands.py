@@ -146,12 +146,18 @@ def test_check_counts_people_where_a_column_names_them(unseen: Callable[..., End
 
 @pytest.mark.parametrize(
     "text",
-    ["a,b\n", "a\n1\n", "a,b\n,\n,\n", "Straße,'; DROP TABLE x,a b\n1,2,3\n", "a,a\n1,2\n", 'x\n"\n"\n'],
+    ["a,b\n", "a\n1\n", "a,b\n,\n,\n", "Straße,'; DROP TABLE x,a b\n1,2,3\n", 'x\n"\n"\n'],
 )
 def test_check_survives_odd_tables(unseen: Callable[..., Ended], tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     ended = unseen("check", str(tmp_path / "t.csv"), "--out", str(tmp_path))
     assert ended.code == 0, ended.err
+
+
+def test_check_refuses_two_columns_of_one_name(unseen: Callable[..., Ended], tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,a\n1,2\n", encoding="utf-8")
+    ended = unseen("check", str(tmp_path / "t.csv"), "--out", str(tmp_path))
+    assert ended.code == 2 and "each column once" in ended.err
 
 
 def test_check_of_ten_thousand_columns_is_capped_and_says_so(unseen: Callable[..., Ended], tmp_path: Path) -> None:

@@ -227,10 +227,12 @@ def test_a_source_that_cannot_be_read_is_one_clear_line(source: Any) -> None:
 def test_a_very_wide_table_is_read_fingerprinted_and_bounded(tmp_path: Path) -> None:
     names = [f"c{i}" for i in range(10_000)]
     frame = pa.table({"id": [1, 1], **{name: [0.0, 1.0] for name in names}})
+    with pytest.raises(un.UnseenError, match="at most 1,000 columns"):
+        un.protect(frame, unit="id", columns={name: un.Range(0, 5) for name in names})
     data = un.protect(
         frame,
         unit="id",
-        columns={name: un.Range(0, 5) for name in names[:1200]},
+        columns={name: un.Range(0, 5) for name in names[:1000]},
         budget=un.DP(3),
         ledger=tmp_path / "wide.ledger",
     )

@@ -98,8 +98,12 @@ def test_predictions_keep_the_rows_order() -> None:
 
 
 def test_seeded_fits_repeat_and_promise_nothing(tmp_path: Path) -> None:
-    data = protected(300, tmp_path)
-    first, second = (Classifier(1, epochs=2, seed=5).fit(data, target="ill") for _ in range(2))
+    charged = protected(300, tmp_path)
+    with pytest.raises(un.UnseenError, match="no seed"):
+        Classifier(1, epochs=2, seed=5).fit(charged, target="ill")
+    assert charged.ledger.entries() == []
+    data = un.protect(patients(300), unit=charged.schema.unit, columns=charged.schema.columns)
+    first, second = (Classifier(1, 1e-6, epochs=2, seed=5).fit(data, target="ill") for _ in range(2))
     assert isinstance(first.guarantee_, Nothing)
     np.testing.assert_array_equal(first.predict_proba(data), second.predict_proba(data))
 

@@ -66,13 +66,13 @@ def number(
     if high < math.inf:
         limits += f", at most {high:g}"
     if isinstance(value, bool) or (not isinstance(value, (int, float)) and not hasattr(value, "__float__")):
-        raise InvalidRequest(f"{name}={value!r} was asked for", limits)
+        raise InvalidRequest(f"{name}={_shown(value)} was asked for", limits)
     try:
         result = float(value)
     except (OverflowError, TypeError, ValueError):  # beyond the doubles, an array, a signalling NaN
         result = math.nan
     if not math.isfinite(result) or result < low or result > high or (open_low and result <= low):
-        raise InvalidRequest(f"{name}={value!r} was asked for", limits)
+        raise InvalidRequest(f"{name}={_shown(value)} was asked for", limits)
     return result
 
 
@@ -86,8 +86,13 @@ def whole(name: str, value: object, low: int = 0) -> int:
         return value  # exactly; a float would lose what lies beyond 2^53
     result = number(name, value, low)
     if result != int(result):
-        raise InvalidRequest(f"{name}={value!r} was asked for", f"{name} is a whole number of at least {low}")
+        raise InvalidRequest(f"{name}={_shown(value)} was asked for", f"{name} is a whole number of at least {low}")
     return int(result)
+
+
+def _shown(value: object) -> str:
+    """A value for a message: a scalar as it prints, of anything larger its type, since it may hold data."""
+    return repr(value) if value is None or isinstance(value, (str, int, float)) else f"<{type(value).__name__}>"
 
 
 def price(value: float) -> Fraction:

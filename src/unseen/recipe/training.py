@@ -113,13 +113,8 @@ class TrainingTask(Task):
     def _described(self, model: Any, data: Dataset) -> dict[str, Any]:
         """The model in the shape of ``Release.to_dict``."""
         names = self.arguments["features"] or [name for name in data.schema.columns if name != self.target]
-        described = {
-            "model": self.estimator,
-            "predicts": self.target,
-            "classes": [str(one) for one in model.classes_],
-            "from": list(names),
-            "parameters": sum(one.numel() for one in model.release_.value.parameters()),
-        }
+        parameters = sum(one.numel() for one in model.release_.value.parameters())
+        described = f"{parameters:,} parameters that predict {self.target} from {', '.join(names)}"
         return {**model.release_.to_dict(), "guard": self.estimator, "value": described}
 
     def audit(self, done: Done, data: Dataset, attack: Part) -> Report:
