@@ -72,6 +72,16 @@ def _figures(columns: list[dict[str, Any]], sets: list[dict[str, Any]], rows: in
         plots.bars("Share of people who are unique on each set of columns", unique, end=1.0),
         "Who knows these columns of somebody finds that person’s row, and no other.",
     ))  # fmt: skip
+    made.append((
+        "How fast plain facts add up",
+        plots.bars("Greatest share of people who are unique, by the number of columns known", _by_number(sets), end=1.0),
+        "The most telling set of each size: how many facts an adversary needs.",
+    ))  # fmt: skip
+    made.append((
+        "The most telling partner of each column",
+        plots.bars("Greatest share of people who are unique on two columns, for each column", _pairs(sets)),
+        "For each column the share of people who are unique on it and one other: what to make vaguer first.",
+    ))  # fmt: skip
     several = sorted((c for c in columns if finite(c["distinct"])), key=lambda c: -c["distinct"])[:MOST_BARS]
     distinct = [
         Bar(c["name"], c["distinct"] / rows, number(c["distinct"]), strong=c["distinct"] < rows)
@@ -91,6 +101,23 @@ def _figures(columns: list[dict[str, Any]], sets: list[dict[str, Any]], rows: in
         "What a missing value becomes is declared with the column, never guessed.",
     ))  # fmt: skip
     return [one for one in made if one[1]]
+
+
+def _by_number(sets: list[dict[str, Any]]) -> list[Bar]:
+    best: dict[int, float] = {}
+    for one in sets:
+        best[len(one["names"])] = max(best.get(len(one["names"]), 0.0), one["unique"])
+    return [Bar(f"{count} known", share, _percent(share)) for count, share in sorted(best.items())]
+
+
+def _pairs(sets: list[dict[str, Any]]) -> list[Bar]:
+    best: dict[str, tuple[float, str]] = {}
+    for one in sets:
+        if len(one["names"]) == 2:
+            for name, other in (one["names"], one["names"][::-1]):
+                best[name] = max(best.get(name, (0.0, "")), (one["unique"], other))
+    worst_first = sorted(best.items(), key=lambda item: -item[1][0])[:MOST_BARS]
+    return [Bar(f"{name} + {other}", share, _percent(share)) for name, (share, other) in worst_first]
 
 
 def _percent(share: float) -> str:
