@@ -74,7 +74,7 @@ def _figures(columns: list[dict[str, Any]], sets: list[dict[str, Any]], rows: in
     ))  # fmt: skip
     made.append((
         "How fast plain facts add up",
-        plots.bars("Greatest share of people who are unique, by the number of columns known", _by_number(sets), end=1.0),
+        plots.bars("Greatest share of unique people, by the number of columns known", _by_number(sets), end=1.0),
         "The most telling set of each size: how many facts an adversary needs.",
     ))  # fmt: skip
     made.append((
