@@ -78,9 +78,9 @@ def _figures(columns: list[dict[str, Any]], sets: list[dict[str, Any]], rows: in
         "The most telling set of each size: how many facts an adversary needs.",
     ))  # fmt: skip
     made.append((
-        "The most telling partner of each column",
-        plots.bars("Greatest share of people who are unique on two columns, for each column", _pairs(sets)),
-        "For each column the share of people who are unique on it and one other: what to make vaguer first.",
+        "The most telling pairs",
+        plots.bars("Share of people who are unique on two columns", _pairs(sets)),
+        "Unique on no more than two facts: what to make vaguer first.",
     ))  # fmt: skip
     several = sorted((c for c in columns if finite(c["distinct"])), key=lambda c: -c["distinct"])[:MOST_BARS]
     distinct = [
@@ -111,13 +111,8 @@ def _by_number(sets: list[dict[str, Any]]) -> list[Bar]:
 
 
 def _pairs(sets: list[dict[str, Any]]) -> list[Bar]:
-    best: dict[str, tuple[float, str]] = {}
-    for one in sets:
-        if len(one["names"]) == 2:
-            for name, other in (one["names"], one["names"][::-1]):
-                best[name] = max(best.get(name, (0.0, "")), (one["unique"], other))
-    worst_first = sorted(best.items(), key=lambda item: -item[1][0])[:MOST_BARS]
-    return [Bar(f"{name} + {other}", share, _percent(share)) for name, (share, other) in worst_first]
+    pairs = sorted((one for one in sets if len(one["names"]) == 2), key=lambda one: -one["unique"])
+    return [Bar(" + ".join(one["names"]), one["unique"], _percent(one["unique"])) for one in pairs[:MOST_BARS]]
 
 
 def _percent(share: float) -> str:
