@@ -61,8 +61,7 @@ def test_a_release_of_any_kind_is_json_ready(value: Any) -> None:
 
 
 def test_a_release_shows_value_interval_and_charge() -> None:
-    assert str(release()) == "47.10 ± 0.4 (95 %) · not charged to any ledger" or "47.1" in str(release())
-    assert "(95 %)" in str(release()) and "not charged" in str(release())
+    assert str(release()) == "47.10 ± 0.40 (95 %) · not charged to any ledger"
 
 
 @pytest.mark.parametrize("high", [1e290, 1e300, 1e308])

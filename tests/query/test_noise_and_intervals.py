@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, chi2
 
 import unseen as un
+from unseen.core.noise.scalar import laplace_half_width
 from unseen.query import Count, Histogram, Mean, Sum
 from unseen.query.mechanism import LaplaceSums, share_interval
 from unseen.query.mechanism import share as share_of
@@ -76,7 +77,7 @@ def test_a_count_lies_in_its_interval_with_95_percent(proof_runs: Callable[[int,
     """False alarm 1e-6 a case; power: an interval of half the width is seen, checked."""
     runs, data = proof_runs(4_000, 100_000), dataset()
     noise = Count(epsilon).replay(data, runs)[:, 0] - 20
-    width = LaplaceSums(1, epsilon).half_width
+    width = laplace_half_width(LaplaceSums(1, epsilon).scale)
     value, (low, high) = (release := Count(epsilon).release(data)).value, release.interval
     assert (value - low, high - value) == (width, width)
     assert covers(int(np.sum(np.abs(noise) <= width)), runs)

@@ -27,7 +27,7 @@ def command(file: Path, out: Path, shareable: bool, as_json: bool) -> int:
     if as_json:
         print_json((summary.for_sharing() if shareable else summary).to_dict())
     else:
-        _print(summary, out)
+        _print(summary.for_sharing() if shareable else summary, out)
     return BROKEN if broken else FINE
 
 
@@ -41,8 +41,9 @@ def _print(summary: Summary, out: Path) -> None:
     for heading in ("release", "claimed", "measured", "verdict", "on the scale of"):
         table.add_column(heading, overflow="fold")
     for one in summary.released:
-        verdict = one.report.verdict.value
+        verdict = "withheld" if one.withheld else one.report.verdict.value
         claimed = "nothing" if one.report.claimed is None else f"≤ {one.report.claimed:.3g}"
+        claimed = "–" if one.withheld else claimed
         cells = (one.name, claimed, str(one.report.measured or "–"))
         styled = Text(verdict, style=STYLES.get(verdict, "yellow"))
         table.add_row(*map(Text, cells), styled, Text(one.report.scale.partition(" (")[0]))
@@ -56,3 +57,5 @@ def _print(summary: Summary, out: Path) -> None:
             )
         )
     console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)
+    if summary.shareable:
+        console.print(Text("Pass on report.html and report.json alone: the ledger and its key may lie beside them."))

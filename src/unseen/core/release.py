@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from unseen.core.generalised import Covers
-from unseen.core.guarantee import DP, Guarantee
+from unseen.core.guarantee import Guarantee
 
 __all__ = ["Receipt", "Release"]
 
@@ -128,12 +128,10 @@ def _brief(value: Any, interval: Any) -> str:
             return f"{value:.6g}"
         low, high = interval
         below, above = value - low, high - value
-        width = (
-            f"± {max(below, above):.2g}"
-            if abs(above - below) <= 0.05 * max(above, below, 1e-300)
-            else f"+{above:.2g} −{below:.2g}"
-        )
-        digits = max(0, 2 - len(str(int(max(below, above))))) if max(below, above) >= 1 else 3
+        widest = max(below, above)
+        even = abs(above - below) <= 0.05 * widest
+        width = f"± {widest:.2g}" if even else f"+{above:.2g} −{below:.2g}"
+        digits = max(0, 1 - math.floor(math.log10(widest))) if widest > 0 else 3
         return f"{value:,.{digits}f} {width} (95 %)" if isinstance(value, float) else f"{value:,} {width} (95 %)"
     if isinstance(value, dict):
         parts = [
@@ -167,8 +165,3 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return _plain(value.tolist())
     return repr(type(value).__name__)
-
-
-def priced(guarantee: Guarantee) -> bool:
-    """Whether a ledger's total covers a release with this guarantee."""
-    return isinstance(guarantee, DP)

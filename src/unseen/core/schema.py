@@ -5,25 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from unseen.core.errors import InvalidSchema, shown
 from unseen.core.guarantee import number, whole
 
-__all__ = ["Categorical", "Digits", "Domain", "EachRow", "Range", "Role", "Schema"]
+__all__ = ["Categorical", "Digits", "Domain", "EachRow", "Range", "Schema"]
 
 
 D = TypeVar("D", bound="Domain")
-
-
-class Role(StrEnum):
-    """What a column is to an adversary."""
-
-    QUASI_IDENTIFIER = "quasi-identifier"
-    SENSITIVE = "sensitive"
-    PLAIN = "plain"
 
 
 @dataclass(frozen=True)
@@ -178,7 +169,6 @@ class Schema:
     quasi_identifiers: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     max_rows_per_unit: int = 1
-    _roles: dict[str, Role] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.unit, (str, EachRow)) or self.unit == "":
@@ -220,19 +210,11 @@ class Schema:
         if isinstance(self.unit, EachRow) and rows != 1:
             raise InvalidSchema(f"max_rows_per_unit={rows} was declared with EachRow()", "1: each row is another unit")
         object.__setattr__(self, "max_rows_per_unit", rows)
-        roles = dict.fromkeys(self.columns, Role.PLAIN)
-        roles.update(dict.fromkeys(self.quasi_identifiers, Role.QUASI_IDENTIFIER))
-        roles.update(dict.fromkeys(self.sensitive, Role.SENSITIVE))
-        object.__setattr__(self, "_roles", roles)
 
     @property
     def unit_name(self) -> str:
         """The unit in words: the column's name, or "row"."""
         return str(self.unit)
-
-    def role(self, column: str) -> Role:
-        """The column's role."""
-        return self._roles[self.known([column])[0]]
 
     def known(self, names: Iterable[str], what: str = "column") -> tuple[str, ...]:
         """Check that columns are declared, each once, and give their names back.

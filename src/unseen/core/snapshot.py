@@ -80,7 +80,8 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
     wanted = list(schema.columns) + ([schema.unit] if isinstance(schema.unit, str) else [])
     absent = [name for name in wanted if name not in stored]
     if absent:
-        raise DataFault(f"{shown(absent)} was declared", f"the data have {shown(stored)}")
+        each = "un.EachRow() where every row is another person" if schema.unit == "row" else ""
+        raise DataFault(f"{shown(absent)} was declared", f"the data have {shown(stored)}", each)
     text = _is_csv(source)
     columns = [
         f"{_cleaned(name, domain, stored[name], text)} AS {quoted(name)}" for name, domain in schema.columns.items()
@@ -174,7 +175,9 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRe
         mark = max(",;\t|", key=header.count)
         file.seek(0)
         names = next(csv.reader(file, delimiter=mark, strict=True), [])
-    if not names or len({name.lower() for name in names}) < len(names):
+    if not names:
+        raise DataFault(f"{path.name!r} is empty", "a header, and rows below it")
+    if len({name.lower() for name in names}) < len(names):
         raise DataFault(f"{path.name!r} was given", "a header that names each column once, whatever its case")
     found = connection.read_csv(
         glob.escape(str(path)),

@@ -14,7 +14,7 @@ from unseen.core.errors import extra
 from unseen.core.guarantee import Nothing
 from unseen.core.noise.entropy import Entropy
 from unseen.core.schema import Domain
-from unseen.models.dp_estimator import DPEstimator, Predictor, _decay, network_scores
+from unseen.models.dp_estimator import DPEstimator, Predictor, falling_rate, network_scores
 from unseen.train.examples import Examples
 from unseen.train.sampling import PoissonSampler
 
@@ -57,7 +57,7 @@ class Unprotected(Predictor):
         size = max(len(np.unique(units)), like.expected_batch_size)
         sampler = PoissonSampler(units, like.expected_batch_size / size, Entropy(like.seed))
         steps = math.ceil(like.epochs * size / like.expected_batch_size)
-        decay = _decay(optimizer, steps)
+        decay = falling_rate(optimizer, steps)
         for _ in range(steps):
             draw = sampler.draw()
             rows = torch.from_numpy(draw.rows)

@@ -22,7 +22,7 @@ from unseen.train.examples import Examples
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DPEstimator", "Predictor"]
+__all__ = ["DPEstimator", "Predictor", "falling_rate"]
 
 MOMENTUM = 0.9
 
@@ -162,7 +162,7 @@ class DPEstimator(Predictor):
         model, optimizer = self._network()
         why = purpose or f"{type(self).__name__} of {name}"
         with guard.open(model, optimizer, dataset, target=name, features=self._features.names, purpose=why) as session:
-            decay = _decay(optimizer, session.steps)
+            decay = falling_rate(optimizer, session.steps)
             for batch in session.batches():
                 session.step(torch.nn.functional.cross_entropy, *batch)
                 decay.step()
@@ -204,7 +204,7 @@ def network_scores(model: torch.nn.Module, inputs: NDArray[np.float32]) -> NDArr
     return scores
 
 
-def _decay(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+def falling_rate(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """A rate that falls linearly to a twentieth: the last steps' noise is averaged away."""
     import torch
 

@@ -54,11 +54,6 @@ class LaplaceSums:
         exact = Fraction(self.scale) / self.sensitivity
         return laplace_event(multiplier if Fraction(multiplier) <= exact else math.nextafter(multiplier, 0.0))
 
-    @property
-    def half_width(self) -> int:
-        """Half the width of a 95 % interval of one element's noise, in grid steps."""
-        return scalar.laplace_half_width(self.scale)
-
     def noised(self, exact: NDArray[np.int64]) -> NDArray[np.int64]:
         """The vector with noise, same shape, int64."""
         flat = scalar.laplace(exact.ravel().tolist(), self.sensitivity, self.epsilon, self.seed)

@@ -196,6 +196,9 @@ class Recipe:
             made[task.part.name] = done
             if isinstance(done.guarantee, DP) or not shareable:
                 _keep(folder / task.part.name, done)
+            else:
+                for ending in (".csv", ".json"):  # of an earlier run for the owner
+                    (folder / (task.part.name + ending)).unlink(missing_ok=True)
         return made
 
     def _attack(self, made: dict[str, Done], data: Dataset, clock: _Clock) -> tuple[Released, ...]:

@@ -40,6 +40,7 @@ class Released:
         report: what was claimed and measured; its verdict is "not attacked" where no attack was run.
         utility: comparisons for the owner.
         exact: the exact result in the shape of the value, for the owner's plots; None if there is none.
+        withheld: whether claim, measurement and verdict were left to the owner's copy.
     """
 
     name: str
@@ -48,20 +49,23 @@ class Released:
     report: Report
     utility: tuple[Utility, ...] = ()
     exact: Any = None
+    withheld: bool = False
 
     def shareable(self) -> Released:
         """The same without all that was computed without a price."""
-        report = replace(self.report, measured=None, figures={}, curves={}, notes=())
+        report = Report("", "", None, None, release=self.report.release)  # even which attack ran may tell a row count
         kept = dict(self.release)
         if kept.get("guarantee", {}).get("kind") != "DP":
             kept = {key: kept[key] for key in ("guard", "guarantee", "receipt") if key in kept}
-        return replace(self, release=kept, report=report, utility=(), exact=None)
+        return replace(self, release=kept, report=report, utility=(), exact=None, withheld=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The release as JSON-ready values; claim, measurement and verdict on the first level."""
+        verdict = "withheld" if self.withheld else self.report.verdict.value
         utility = [dict(one.__dict__) for one in self.utility]
         return {
             **self.report.to_dict(),
+            "verdict": verdict,
             "name": self.name,
             "what": self.what,
             "release": dict(self.release),

@@ -22,14 +22,14 @@ class Clipping(ABC):
     """
 
     def __init__(self, max_grad_norm: float) -> None:
-        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 0, open_low=True)
+        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
 
     @abstractmethod
     def clipped(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
         """Each unit's gradient, bounded.
 
         Args:
-            gradients: a tensor of shape (units, *parameter) for each parameter, float32 or float64.
+            gradients: a tensor of shape (units, *parameter) for each parameter. The result is float64.
         """
 
     def __repr__(self) -> str:
@@ -57,6 +57,6 @@ class Flat(Clipping):
         result = []
         for gradient in gradients:
             each = (-1, *[1] * (gradient.dim() - 1))
-            shrunk = gradient * factor.to(gradient.dtype).view(each)
+            shrunk = gradient.double() * factor.view(each)
             result.append(torch.where(finite.view(each), shrunk, torch.zeros_like(shrunk)))
         return result

@@ -249,11 +249,6 @@ def _split(epsilon: float) -> tuple[float, float]:
 def _promise(data: Source, epsilon: float, delta: float) -> DP:
     if not isinstance(data, Dataset):
         return DP(epsilon, delta, "row", Neighbours.ADD_REMOVE, caveats=(FLOAT_CAVEAT,))
-    if data.neighbours is not Neighbours.ADD_REMOVE:
-        raise InvalidRequest(
-            f"DPSGD under {data.neighbours.value} was asked for",
-            "add-or-remove, the relation that it is proven for",
-        )
     return dp(data, epsilon, delta, caveats=(FLOAT_CAVEAT,))
 
 

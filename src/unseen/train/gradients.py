@@ -87,7 +87,7 @@ def clipped_sum(
         limit: greatest number of rows whose gradients are held at once.
 
     Returns:
-        one tensor for each trainable parameter, in float32 or the parameter's own wider type.
+        one float64 tensor for each trainable parameter.
     """
     import torch
 
@@ -102,10 +102,14 @@ def clipped_sum(
         torch.func.grad(row_loss), in_dims=(None, *[0] * len(batch)), randomness="different"
     )
     sums = [
-        torch.zeros_like(parameter, dtype=torch.promote_types(parameter.dtype, torch.float32))
+        torch.zeros_like(parameter, dtype=torch.float64)  # in float32 one unit may flip how all later ones are rounded
         for parameter in detached.values()
     ]
-    for part, counts in draw.chunks(limit):
+    parts = list(draw.chunks(limit))
+    if not parts:
+        # Whether model and loss can do this must not depend on whether anybody was drawn.
+        per_row(detached, *(torch.zeros((1, *tensor.shape[1:])).to(tensor) for tensor in batch))
+    for part, counts in parts:
         found = per_row(detached, *(tensor[part] for tensor in batch))
         rows = [found[name].detach().to(total.dtype) for name, total in zip(parameters, sums, strict=True)]
         for total, clipped in zip(sums, clipping.clipped(_unit_means(rows, counts)), strict=True):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLOAT_CAVEAT", "add_gaussian"]
 
-FLOAT_CAVEAT = "attacks on the low bits of floating-point Gaussian noise (Mironov 2012)"
+FLOAT_CAVEAT = "attacks on the low bits of floating-point sums and Gaussian noise (Mironov 2012)"
 
 
 def add_gaussian(sums: list[torch.Tensor], standard_deviation: float, entropy: Entropy) -> list[torch.Tensor]:
