@@ -13,15 +13,14 @@ import pytest
 
 import unseen as un
 from unseen.core.errors import InvalidRequest, InvalidSchema
-from unseen.core.schema import Role
 
 COLUMNS = {"age": un.Range(0, 110), "ill": un.Categorical("no", "yes"), "zip": un.Digits(5)}
 
 
 def test_every_column_has_the_role_that_was_declared() -> None:
     schema = un.Schema("id", COLUMNS, ("age", "zip"), ("ill",))
-    assert [schema.role(name) for name in COLUMNS] == [Role.QUASI_IDENTIFIER, Role.SENSITIVE, Role.QUASI_IDENTIFIER]
-    assert un.Schema("id", COLUMNS).role("age") is Role.PLAIN
+    assert schema.quasi_identifiers == ("age", "zip")
+    assert schema.sensitive == ("ill",)
 
 
 def test_a_schema_is_json_ready() -> None:

@@ -130,9 +130,9 @@ def _brief(value: Any, interval: Any) -> str:
         below, above = value - low, high - value
         widest = max(below, above)
         even = abs(above - below) <= 0.05 * widest
-        width = f"± {widest:.2g}" if even else f"+{above:.2g} −{below:.2g}"
-        digits = max(0, 1 - math.floor(math.log10(widest))) if widest > 0 else 3
-        return f"{value:,.{digits}f} {width} (95 %)" if isinstance(value, float) else f"{value:,} {width} (95 %)"
+        digits = 0 if isinstance(value, int) else 1 - math.floor(math.log10(widest)) if widest > 0 else 3
+        shown, wide, up, down = (f"{x:,.{max(0, digits)}f}" for x in (value, widest, above, below))
+        return f"{shown} {f'± {wide}' if even else f'+{up} −{down}'} (95 %)"
     if isinstance(value, dict):
         parts = [
             f"{k}: {_brief(v, interval[k] if isinstance(interval, dict) else None)}"
