@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from unseen import attack, datasets, deid, models, query, train
+    from unseen.core.calibration import calibrate_for
     from unseen.core.dataset import Dataset
     from unseen.core.errors import UnseenError
     from unseen.core.guarantee import (
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         SecureSum,
     )
     from unseen.core.guard import Guard
-    from unseen.core.ledger import Ledger
+    from unseen.core.ledger import Basic, Change, Ledger, Renyi
     from unseen.core.policy import Policy
     from unseen.core.release import Receipt, Release
     from unseen.core.schema import Categorical, Digits, EachRow, Range, Schema
@@ -47,7 +48,8 @@ _HOMES = {
         "SecureSum",
     ),
     "unseen.core.guard": ("Guard",),
-    "unseen.core.ledger": ("Ledger",),
+    "unseen.core.calibration": ("calibrate_for",),
+    "unseen.core.ledger": ("Basic", "Change", "Ledger", "Renyi"),
     "unseen.core.policy": ("Policy",),
     "unseen.core.release": ("Receipt", "Release"),
     "unseen.core.schema": ("Categorical", "Digits", "EachRow", "Range", "Schema"),
@@ -60,7 +62,9 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DP",
+    "Basic",
     "Categorical",
+    "Change",
     "Dataset",
     "Digits",
     "EachRow",
@@ -78,6 +82,7 @@ __all__ = [
     "Receipt",
     "Recipe",
     "Release",
+    "Renyi",
     "Report",
     "Robust",
     "Schema",
@@ -86,6 +91,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "attack",
+    "calibrate_for",
     "datasets",
     "deid",
     "models",

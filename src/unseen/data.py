@@ -11,7 +11,7 @@ from typing import Any
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, LedgerError
 from unseen.core.guarantee import DP, Neighbours
-from unseen.core.ledger import Ledger
+from unseen.core.ledger import Change, Composition, Ledger, without_password
 from unseen.core.release import Release
 from unseen.core.schema import Domain, EachRow, Schema
 from unseen.query import Count, Histogram, Mean, Sum
@@ -20,19 +20,22 @@ __all__ = ["ProtectedDataset", "protect"]
 
 
 class ProtectedDataset(Dataset):
-    """A dataset whose statistics are one call away; each call builds one guard and releases it."""
+    """A dataset whose statistics are one call away; each call builds one guard and releases it.
 
-    def count(self, *, epsilon: float, by: str | None = None) -> Release[Any]:
+    With a ``request`` key a retry gives the same release and charges nothing; see ``Guard.release``.
+    """
+
+    def count(self, *, epsilon: float, by: str | None = None, request: str | None = None) -> Release[Any]:
         """How many rows there are; see ``query.Count``."""
-        return Count(epsilon=epsilon, by=by).release(self)
+        return Count(epsilon=epsilon, by=by).release(self, request=request)
 
-    def sum(self, column: str, *, epsilon: float, by: str | None = None) -> Release[Any]:
+    def sum(self, column: str, *, epsilon: float, by: str | None = None, request: str | None = None) -> Release[Any]:
         """The sum of a column; see ``query.Sum``."""
-        return Sum(column, epsilon=epsilon, by=by).release(self)
+        return Sum(column, epsilon=epsilon, by=by).release(self, request=request)
 
-    def mean(self, column: str, *, epsilon: float, by: str | None = None) -> Release[Any]:
+    def mean(self, column: str, *, epsilon: float, by: str | None = None, request: str | None = None) -> Release[Any]:
         """The mean of a column; see ``query.Mean``."""
-        return Mean(column, epsilon=epsilon, by=by).release(self)
+        return Mean(column, epsilon=epsilon, by=by).release(self, request=request)
 
     def histogram(
         self,
@@ -41,9 +44,10 @@ class ProtectedDataset(Dataset):
         epsilon: float,
         edges: Sequence[float] | int | None = None,
         by: str | None = None,
+        request: str | None = None,
     ) -> Release[Any]:
         """How many rows fall into each bin of a column; see ``query.Histogram``."""
-        return Histogram(column, epsilon=epsilon, edges=edges, by=by).release(self)
+        return Histogram(column, epsilon=epsilon, edges=edges, by=by).release(self, request=request)
 
 
 def protect(
@@ -55,6 +59,9 @@ def protect(
     sensitive: Iterable[str] = (),
     budget: DP | None = None,
     ledger: str | Path | None = None,
+    key: str | Path | None = None,
+    composition: Composition | None = None,
+    changed: Change | None = None,
     max_rows_per_unit: int = 1,
 ) -> ProtectedDataset:
     """Declare a table and its budget, and get the dataset that guards take.
@@ -66,7 +73,13 @@ def protect(
         quasi_identifiers: columns that an adversary may know.
         sensitive: columns that nobody should learn about a person.
         budget: ε and δ for everything that will ever be released of these people; needed with a new ledger.
-        ledger: the ledger's path; made on first use, later opened and compared with data and declaration.
+        ledger: the ledger's path, or a PostgreSQL URL; made on first use, later opened and compared with data and
+            declaration.
+        key: the owner's key file; beside a ledger's path it is ``LEDGER.key`` if nothing else is said.
+        composition: how prices add up: ``un.Basic()``, which is taken if nothing is said, or ``un.Renyi()``; fixed
+            when the ledger is made.
+        changed: what has happened to the data since the ledger was bound to them, where they are not the same:
+            ``un.Change.SAME_PEOPLE`` or ``un.Change.APPENDED_ROWS``; a new population takes a new ledger.
         max_rows_per_unit: rows that one unit may contribute to a priced release.
 
     Raises:
@@ -74,6 +87,7 @@ def protect(
         DataFault: the data do not fit it.
         LedgerMismatch: the ledger is for other data, unit or budget.
         LedgerCorrupt: the ledger does not verify.
+        LedgerLocked: entries of the ledger are known to be missing.
 
     >>> import pandas as pd, unseen as un
     >>> people = pd.DataFrame({"age": [31, 47, 52]})
@@ -82,11 +96,18 @@ def protect(
     """
     schema = Schema(unit, columns, tuple(_listed(quasi_identifiers)), tuple(_listed(sensitive)), max_rows_per_unit)
     full = _checked(budget, schema, ledger)
-    if ledger is not None and (not isinstance(ledger, (str, Path)) or "\0" in str(ledger)):
-        raise InvalidRequest(f"ledger={ledger!r} was given", "a path", 'ledger="patients.ledger"')
+    for name, place in (("ledger", ledger), ("key", key)):
+        if place is not None and (not isinstance(place, (str, Path)) or not str(place) or "\0" in str(place)):
+            raise InvalidRequest(f"{name}={place!r} was given", "a path", f'{name}="patients.{name}"')
+    if composition is not None and not isinstance(composition, Composition):
+        raise InvalidRequest(f"composition={composition!r} was declared", "un.Basic() or un.Renyi()", "un.Basic()")
+    if changed is not None and changed not in tuple(Change):
+        raise InvalidRequest(
+            f"changed={changed!r} was declared", "a member of un.Change", "changed=un.Change.SAME_PEOPLE"
+        )
     data = ProtectedDataset(source, schema)
     if ledger is not None:
-        data.ledger = _bound(Path(ledger), full, data)
+        data.ledger = _bound(ledger, key, full, composition, changed, data)
         data.salt = data.ledger.derive("which rows of a unit are kept")
     return data
 
@@ -116,15 +137,23 @@ def _checked(budget: DP | None, schema: Schema, ledger: str | Path | None) -> DP
     return replace(budget, unit=schema.unit_name)
 
 
-def _bound(path: Path, budget: DP | None, data: Dataset) -> Ledger:
-    if not path.exists():
+def _bound(
+    location: str | Path,
+    key: str | Path | None,
+    budget: DP | None,
+    composition: Composition | None,
+    changed: Change | None,
+    data: Dataset,
+) -> Ledger:
+    if not Ledger.exists(location):
         if budget is None:
             raise LedgerError(
-                f"no ledger at {str(path)!r}",
+                f"no ledger at {without_password(location)!r}",
                 "a budget to make one with",
                 "budget=un.DP(epsilon=3, delta=1e-6)",
             )
-        return Ledger.create(path, budget, data.fingerprint)
-    ledger = Ledger(path)
-    ledger.bind(budget or replace(ledger.budget, unit=data.schema.unit_name), data.fingerprint)
+        return Ledger.create(location, budget, data.fingerprint, composition=composition, key=key)
+    ledger = Ledger(location, key)
+    declared = budget or replace(ledger.budget, unit=data.schema.unit_name)
+    ledger.bind(declared, data.fingerprint, composition=composition, changed=changed)
     return ledger

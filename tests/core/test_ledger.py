@@ -131,16 +131,16 @@ def test_threads_share_one_ledger_as_processes_do(tmp_path: Path) -> None:
 def test_two_that_make_one_ledger_together_do_not_share_it_for_different_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unseen.core import ledger as module
+    from unseen.core.ledger.keys import OwnerKey
 
-    meet, make = threading.Barrier(2), module._make_key
+    meet, make = threading.Barrier(2), OwnerKey.make
 
-    def both(path: Path) -> bytes:
+    def both(path: Path) -> OwnerKey:
         key = make(path)
         meet.wait()
         return key
 
-    monkeypatch.setattr(module, "_make_key", both)
+    monkeypatch.setattr(OwnerKey, "make", both)
     found: list[Any] = []
 
     def one(frame: pd.DataFrame) -> None:

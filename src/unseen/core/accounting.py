@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 from unseen.core.errors import InvalidRequest
@@ -17,10 +17,14 @@ __all__ = [
     "calibrate_dpsgd",
     "composed",
     "dpsgd",
+    "epsilon_of_all",
     "epsilon_of_dpsgd",
+    "epsilon_of_renyi",
     "interpret",
     "laplace",
     "priced",
+    "pure_renyi",
+    "renyi",
     "unpriced",
 ]
 
@@ -160,3 +164,101 @@ def _least(enough: Callable[[float], bool], start: float, asked: str) -> float:
         middle = math.sqrt(max(low, 1e-3) * high)
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
+
+
+def pure_renyi(epsilon: float, orders: Sequence[float]) -> list[float]:
+    """The greatest Rényi divergence that pure ε allows, at each order: that of randomized response.
+
+    D_α = log(p^α q^(1-α) + q^α p^(1-α)) / (α - 1), with p = e^ε / (1 + e^ε) and q = 1 - p; never more than α ε² / 2,
+    which stands in where the logarithm is lost in rounding.
+
+    Source: Kairouz, Oh and Viswanath 2015, theorem 2; Mironov 2017, proposition 5; Bun and Steinke 2016,
+    proposition 3.3.
+    """
+    high, low = -math.log1p(math.exp(-epsilon)), -epsilon - math.log1p(math.exp(-epsilon))
+    divergences = []
+    for order in orders:
+        one, other = order * high + (1 - order) * low, order * low + (1 - order) * high
+        most = max(one, other)
+        exact = (math.log(math.exp(one - most) + math.exp(other - most)) + most) / (order - 1)
+        error = 4e-15 * (1 + abs(most)) / (order - 1)
+        divergences.append(min(max(exact, 0.0) + error, order * epsilon**2 / 2, epsilon))
+    return divergences
+
+
+def renyi(event: Event, orders: Sequence[float]) -> list[float] | None:
+    """Rényi divergence of an event made of Gaussian sums, at each order; None of any other event.
+
+    Under add-or-remove; for Poisson samples an upper bound.
+
+    Source: Mironov 2017, proposition 7; Mironov, Talwar and Zhang 2019, sections 3.2 and 3.3; both by dp-accounting.
+    """
+    if not _gaussian(event):
+        return None
+    from dp_accounting.rdp import RdpAccountant
+
+    accountant = RdpAccountant(list(orders))
+    accountant.compose(interpret(event))
+    return [float(value) for value in accountant.rdp]
+
+
+def _gaussian(event: Event) -> bool:
+    match event.get("event"):
+        case "GaussianDpEvent":
+            return True
+        case "PoissonSampledDpEvent" | "SelfComposedDpEvent":
+            return _gaussian(event["inner"])
+        case "ComposedDpEvent":
+            return all(map(_gaussian, event["events"]))
+        case _:
+            return False
+
+
+def epsilon_of_renyi(orders: Sequence[float], divergences: Sequence[float], delta: float) -> float:
+    """ε at δ of a mechanism with these Rényi divergences, by the best of the orders.
+
+    Source: Canonne, Kamath and Steinke 2020, proposition 12; by dp-accounting.
+    """
+    from dp_accounting.rdp.rdp_privacy_accountant import compute_epsilon
+
+    return float(compute_epsilon(list(orders), list(divergences), delta)[0])
+
+
+def epsilon_of_all(events: Sequence[Event], delta: float) -> float:
+    """ε at δ of several events that were fixed in advance, by privacy loss distributions, rounded up.
+
+    Source: Koskela, Jälkö and Honkela 2020; connect-the-dots of Doroshenko et al. 2022.
+    """
+    from dp_accounting.pld.privacy_loss_distribution import identity
+
+    total = identity(value_discretization_interval=INTERVAL)
+    for event in events:
+        total = total.compose(_losses(event))
+    return float(total.get_epsilon_for_delta(delta))
+
+
+def _losses(event: Event, sampling: float = 1.0) -> Any:
+    """The privacy loss distribution of an event; a proof of (ε, δ) alone has the worst that it allows."""
+    from dp_accounting.pld import common
+    from dp_accounting.pld import privacy_loss_distribution as pld
+
+    match event.get("event"):
+        case "LaplaceDpEvent":
+            return pld.from_laplace_mechanism(event["noise_multiplier"], value_discretization_interval=INTERVAL)
+        case "GaussianDpEvent":
+            return pld.from_gaussian_mechanism(
+                event["noise_multiplier"], value_discretization_interval=INTERVAL, sampling_prob=sampling
+            )
+        case "PoissonSampledDpEvent":
+            return _losses(event["inner"], event["sampling_probability"])
+        case "EpsilonDeltaDpEvent":
+            return pld.from_privacy_parameters(
+                common.DifferentialPrivacyParameters(event["epsilon"], event["delta"]),
+                value_discretization_interval=INTERVAL,
+            )
+        case "SelfComposedDpEvent":
+            return _losses(event["inner"]).self_compose(event["count"])
+        case "ComposedDpEvent":
+            return reduce(lambda whole, part: whole.compose(part), map(_losses, event["events"]))
+        case kind:
+            raise InvalidRequest(f"an event of kind {kind!r} was found", "a priced event that unseen writes")

@@ -16,7 +16,7 @@ from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Neighbours, number
 from unseen.core.ledger import Ledger
 from unseen.core.noise.entropy import Entropy
-from unseen.core.schema import EachRow, Schema
+from unseen.core.schema import Categorical, EachRow, Schema
 from unseen.core.snapshot import ROWS, UNIT, UNIT_NAME, literal, native_kind, quoted, snapshot
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Dataset:
         neighbours: the neighbouring relation.
         salt: fixes which rows of a unit are kept where it has more than ``max_rows_per_unit``.
 
+    ``part`` names the partition and the part of it that this dataset is; None if it is the whole.
     ``native`` names the kind of dataframe that went in: "pandas", "polars", "pyarrow", …; "pyarrow" for files.
 
     At once, and never again, the source is read into a snapshot in which every value lies in its declared
@@ -58,6 +59,7 @@ class Dataset:
         self.schema, self.ledger, self.neighbours = schema, ledger, neighbours
         self.salt = salt
         self.native = native_kind(source)
+        self.part: tuple[str, str] | None = None
         self._rows, self._kept = ROWS, "kept"
         self._connection = snapshot(source, schema)
         self._bounded, self._lock = False, threading.Lock()
@@ -136,22 +138,56 @@ class Dataset:
             f"SELECT DISTINCT {unit} AS u FROM {quoted(self._rows)} ORDER BY u"
         ).fetchnumpy()
         inside = Entropy().coins(len(codes["u"]), chance)
-        return self._part(codes["u"][inside]), self._part(codes["u"][~inside])
+        return self._units(codes["u"][inside]), self._units(codes["u"][~inside])
 
-    def _part(self, units: NDArray[Any]) -> Dataset:
+    def parts(self, by: str) -> dict[str, Dataset]:
+        """Divide the units by the declared categories of a column, so that what is asked of the parts costs as much as
+        the dearest part alone (parallel composition).
+
+        Args:
+            by: a Categorical column.
+
+        Each unit is in one part: that of its one row that priced guards see. Other rows of a unit are in none.
+
+        Raises:
+            InvalidSchema: the column is not declared as Categorical.
+            InvalidRequest: a unit may have more than one row, and so be in several parts; or this is a part already.
+
+        Source: McSherry 2009, theorem 4; with adaptively chosen prices, Feldman and Zrnic 2021, theorem 4.5.
+        """
+        domain = self.schema.domain(by, Categorical, "parts by")
+        if self.schema.max_rows_per_unit > 1 and not isinstance(self.schema.unit, EachRow):
+            raise InvalidRequest(
+                f"parts by {by!r} were asked for where a unit has up to {self.schema.max_rows_per_unit} rows",
+                "one unit in one part: a dataset with max_rows_per_unit=1",
+            )
+        if self.part is not None:
+            raise InvalidRequest(f"parts of the part {self.part[1]!r} were asked for", "parts of a whole dataset")
+        kept, found = self.table(bounded=True), {}
+        for value in domain.values:
+            part = self._selected(f"{quoted(by)} = {literal(value)}", kept)
+            part.part = (by, value)
+            found[value] = part
+        return found
+
+    def _units(self, units: NDArray[Any]) -> Dataset:
         import pyarrow as pa
 
+        chosen = pa.table({"u": pa.array(units, pa.int64())})
+        return self._selected(f"{quoted(UNIT)} IN (SELECT u FROM chosen)", quoted(self._rows), chosen)
+
+    def _selected(self, condition: str, table: str, chosen: Any = None) -> Dataset:
+        """A dataset of the rows of a table in the snapshot that meet a condition, which may name ``chosen``."""
         part = copy(self)
         name = os.urandom(8).hex()
         part._rows, part._kept, part._bounded = f"rows {name}", f"kept {name}", False
         part._lock = threading.Lock()
         part._connection = self._connection.cursor()
-        part._connection.register("chosen", pa.table({"u": pa.array(units, pa.int64())}))
-        part._connection.execute(
-            f"CREATE TABLE {quoted(part._rows)} AS SELECT * FROM {quoted(self._rows)} "
-            f"WHERE {quoted(UNIT)} IN (SELECT u FROM chosen)"
-        )
-        part._connection.unregister("chosen")
+        if chosen is not None:
+            part._connection.register("chosen", chosen)
+        part._connection.execute(f"CREATE TABLE {quoted(part._rows)} AS SELECT * FROM {table} WHERE {condition}")
+        if chosen is not None:
+            part._connection.unregister("chosen")
         return part
 
     def __copy__(self) -> Dataset:

@@ -9,6 +9,7 @@ UnseenError
 ├── PolicyRefused           the owner's policy does not let it out unasked
 ├── LedgerError             the ledger cannot be used
 │   ├── LedgerCorrupt       its chain does not verify
+│   ├── LedgerLocked        it is older than, or another than, a head that is known of it
 │   └── LedgerMismatch      it belongs to other data or another declaration
 └── MissingExtra            an optional dependency is not installed
 """
@@ -27,6 +28,7 @@ __all__ = [
     "InvalidSchema",
     "LedgerCorrupt",
     "LedgerError",
+    "LedgerLocked",
     "LedgerMismatch",
     "MissingExtra",
     "PolicyRefused",
@@ -83,6 +85,10 @@ class LedgerError(UnseenError):
 
 class LedgerCorrupt(LedgerError):
     """The ledger's chain does not verify."""
+
+
+class LedgerLocked(LedgerError):
+    """Entries that are known to have been there are not; nothing is charged until they are reconciled."""
 
 
 class LedgerMismatch(LedgerError):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from enum import Enum, StrEnum
 from fractions import Fraction
@@ -23,6 +24,9 @@ __all__ = [
     "SecureSum",
     "number",
     "price",
+    "rounded_down",
+    "rounded_up",
+    "whole",
 ]
 
 CURATOR = "the owner runs the guard and keeps data, ledger and key"
@@ -104,13 +108,25 @@ def price(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
+def rounded_down(exact: Fraction) -> float:
+    """The double nearest to an exact price among those that print as at most it."""
+    value = float(exact)
+    return value if price(value) <= exact else math.nextafter(value, -math.inf)
+
+
+def rounded_up(exact: Fraction) -> float:
+    """The double nearest to an exact price among those that print as at least it."""
+    value = float(exact)
+    return value if price(value) >= exact else math.nextafter(value, math.inf)
+
+
 @dataclass(frozen=True)
-class Guarantee:
+class Guarantee(ABC):
     """What a release promises. Prints as one plain sentence that also says what it does not promise."""
 
+    @abstractmethod
     def sentence(self) -> str:
         """The promise, and its limits, in one plain sentence."""
-        raise NotImplementedError
 
     def __str__(self) -> str:
         return self.sentence()

@@ -14,6 +14,7 @@ from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Covers
 from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, price, whole
 from unseen.core.release import Receipt, Release
+from unseen.core.request import Request
 
 __all__ = ["SEEDED", "Guard", "Outcome", "Plan", "charge", "default_delta", "dp"]
 
@@ -78,30 +79,56 @@ class Guard(ABC, Generic[T]):
         """
         return self._promised(self.plan(self.accept(data)))
 
-    def release(self, data: Any, purpose: str = "") -> Release[T]:
+    def price(self, data: Any) -> tuple[Event, Guarantee]:
+        """What a release would do and promise: what a ledger's composition prices. Charges nothing."""
+        plan = self.plan(self.accept(data))
+        return plan.event, self._promised(plan)
+
+    def release(self, data: Any, purpose: str = "", request: str | None = None) -> Release[T]:
         """Charge the ledger, then draw the noise and give the release.
 
         Args:
             data: a ``Dataset``, or a dataframe of the caller's own, which no ledger is charged for.
             purpose: why, for the ledger.
+            request: the caller's key for this request; a retry with the same key gives the same release, also in
+                another process, and charges nothing. A run that failed was a use, and its key is used up.
 
         Raises:
-            InvalidRequest: the request does not fit the schema; nothing was charged.
+            InvalidRequest: the request does not fit the schema, or its key was used for another or for a run that did
+                not end; nothing was charged.
             BudgetExceeded: the ledger cannot pay; nothing was charged.
         """
         dataset = self.accept(data)
         plan = self.plan(dataset)
         guarantee = self._promised(plan)
-        receipt = charge(dataset, type(self).__name__, plan.event, guarantee, purpose)
+        name = type(self).__name__
+        kept = None if request is None else Request(dataset, name, request, self.configuration(), plan.event, guarantee)
+        if kept is not None and (earlier := kept.recall()):
+            return earlier
+        receipt = charge(dataset, name, plan.event, guarantee, purpose, kept.digests if kept else None)
         found = plan.run()
-        return Release(
+        release = Release(
             value=found.value,
             interval=found.interval,
             guarantee=guarantee,
             receipt=receipt,
-            guard=type(self).__name__,
+            guard=name,
             covers=found.covers,
             proof=found.proof,
+        )
+        if kept is not None:
+            kept.keep(release)
+        return release
+
+    def configuration(self) -> dict[str, Any]:
+        """This guard as JSON-ready values, by which a request key knows it again.
+
+        Raises:
+            InvalidRequest: this guard's releases are not kept.
+        """
+        raise InvalidRequest(
+            f"a request key for {type(self).__name__} was given",
+            "none: releases of this guard are not kept for retries",
         )
 
     def _promised(self, plan: Plan[T]) -> Guarantee:
@@ -110,7 +137,14 @@ class Guard(ABC, Generic[T]):
         return plan.guarantee
 
 
-def charge(data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpose: str = "") -> Receipt | None:
+def charge(
+    data: Dataset,
+    guard: str,
+    event: Event,
+    guarantee: Guarantee,
+    purpose: str = "",
+    request: dict[str, str] | None = None,
+) -> Receipt | None:
     """Charge the dataset's ledger, if it has one, before anything is drawn.
 
     Raises:
@@ -126,7 +160,9 @@ def charge(data: Dataset, guard: str, event: Event, guarantee: Guarantee, purpos
         )
     if not isinstance(purpose, str):
         raise InvalidRequest(f"purpose={purpose!r} was given", "a text")
-    return None if data.ledger is None else data.ledger.charge(guard, event, guarantee, purpose)
+    if data.ledger is None:
+        return None
+    return data.ledger.charge(guard, event, guarantee, purpose, part=data.part, request=request)
 
 
 def dp(data: Dataset, epsilon: float, delta: float = 0.0, caveats: tuple[str, ...] = ()) -> DP:

@@ -11,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from unseen.core.errors import InvalidRequest, LedgerCorrupt
 from unseen.core.generalised import Covers
 from unseen.core.guarantee import Guarantee
 
@@ -34,6 +35,12 @@ class Receipt:
         priced: releases that the ledger's total covers.
         releases: all releases in the ledger.
         when: time of the entry, UTC, ISO 8601.
+        spent: the ledger's sums after the entry, exactly, one for each thing that its composition counts.
+        public_key: Ed25519 public key of the ledger's owner, in hexadecimal.
+        signature: the owner's signature of all of the above.
+
+    **Guarantee**: who knows the owner's public key knows that the owner's ledger held this entry, and can hold the
+    ledger to it: ``unseen ledger verify --against``.
     """
 
     ledger: str
@@ -46,6 +53,86 @@ class Receipt:
     priced: int
     releases: int
     when: str
+    spent: tuple[str, ...] = ()
+    public_key: str = ""
+    signature: str = ""
+
+    @property
+    def message(self) -> bytes:
+        """What is signed: all fields but the signature, as canonical JSON."""
+        return json.dumps(
+            {name: value for name, value in self.to_dict().items() if name != "signature"},
+            sort_keys=True,
+            separators=(",", ":"),
+        ).encode()
+
+    def verify(self, public_key: str | None = None) -> None:
+        """Check the owner's signature.
+
+        Args:
+            public_key: the owner's, as known from elsewhere; without it the receipt's own is taken.
+
+        Raises:
+            LedgerCorrupt: it was changed, or signed with another key.
+        """
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        if public_key is not None and public_key != self.public_key:
+            raise LedgerCorrupt(
+                f"a receipt under the public key {self.public_key[:16]}… was given",
+                f"one under the owner's key {public_key[:16]}…",
+            )
+        try:
+            key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(self.public_key))
+            key.verify(bytes.fromhex(self.signature), self.message)
+        except (InvalidSignature, ValueError):
+            raise LedgerCorrupt(
+                f"the signature of receipt {self.sequence} does not verify", "a receipt as the ledger gave it"
+            ) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready values."""
+        return {**self.__dict__, "spent": list(self.spent)}
+
+    @classmethod
+    def of(cls, told: Any) -> Receipt:
+        """The receipt that ``to_dict`` told of, or that of a release's ``to_dict``.
+
+        Raises:
+            InvalidRequest: neither.
+        """
+        if isinstance(told, dict) and "receipt" in told:
+            told = told["receipt"]
+        fits = (
+            isinstance(told, dict)
+            and set(told) == set(cls.__dataclass_fields__)
+            and all(isinstance(told[name], str) for name in ("ledger", "head", "when", "public_key", "signature"))
+            and all(isinstance(told[name], int) for name in ("sequence", "priced", "releases"))
+            and all(isinstance(told[name], (int, float)) for name in ("epsilon", "delta", "epsilon_left", "delta_left"))
+            and isinstance(told["spent"], (list, tuple))
+            and all(isinstance(part, str) for part in told["spent"])
+        )
+        if not fits:
+            raise InvalidRequest(
+                "something that is no receipt was given", "a release or receipt as save or to_dict wrote it"
+            )
+        return cls(**{**told, "spent": tuple(told["spent"])})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Receipt:
+        """The receipt in a saved release, or by itself, as JSON.
+
+        Raises:
+            InvalidRequest: no such file, or no receipt in it.
+        """
+        try:
+            told = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise InvalidRequest(
+                f"no receipt can be read from {str(path)!r}", "a release or receipt as save or to_dict wrote it"
+            ) from None
+        return cls.of(told)
 
     def __str__(self) -> str:
         slack = f", δ {self.delta:g}" if self.delta else ""
@@ -105,7 +192,7 @@ class Release(Generic[T]):
             "value": _plain(self.value),
             "interval": _plain(self.interval),
             "guarantee": self.guarantee.to_dict(),
-            "receipt": None if self.receipt is None else dict(self.receipt.__dict__),
+            "receipt": None if self.receipt is None else self.receipt.to_dict(),
             "covers": None
             if self.covers is None
             else {c: {str(v): cover.to_dict() for v, cover in values.items()} for c, values in self.covers.items()},

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, extra
 from unseen.core.guarantee import Guarantee, number, whole
@@ -137,7 +138,11 @@ class DPEstimator(Predictor):
         Args:
             data: a ``Dataset``, or a table of the caller's own.
         """
-        return self._guard().cost(data if isinstance(data, Dataset) else (np.empty(0),))
+        return self.price(data)[1]
+
+    def price(self, data: Any) -> tuple[Event, Guarantee]:
+        """What ``fit`` would do and promise: what a ledger's composition prices. Charges nothing."""
+        return self._guard().price(data if isinstance(data, Dataset) else (np.empty(0),))
 
     def fit(self, data: Any, y: Any = None, *, target: str | None = None, purpose: str = "") -> DPEstimator:
         """Charge the ledger for the whole training, then train.

@@ -66,6 +66,10 @@ class Statistic(Guard[Any]):
         domain = data.schema.domain(self.by, Categorical, f"{type(self).__name__} by")
         return domain.values
 
+    def configuration(self) -> dict[str, Any]:
+        """This statistic as JSON-ready values, by which a request key knows it again."""
+        return {"epsilon": self.epsilon, "by": self.by}
+
     def guarantee(self, data: Dataset) -> DP:
         """What a release promises."""
         return dp(data, self.epsilon)
@@ -145,6 +149,10 @@ class _OfColumn(Statistic):
     def __init__(self, column: str, epsilon: float, by: str | None = None, seed: int | None = None) -> None:
         super().__init__(epsilon, by, seed)
         self.column = column
+
+    def configuration(self) -> dict[str, Any]:
+        """With the column."""
+        return {**super().configuration(), "column": self.column}
 
     def bounds(self, data: Dataset) -> tuple[float, float]:
         """The column's declared bounds.
@@ -249,6 +257,11 @@ class Histogram(Statistic):
     ) -> None:
         super().__init__(epsilon, by, seed)
         self.column, self.edges = column, edges
+
+    def configuration(self) -> dict[str, Any]:
+        """With column and edges."""
+        edges = self.edges if self.edges is None or isinstance(self.edges, int) else list(map(float, self.edges))
+        return {**super().configuration(), "column": self.column, "edges": edges}
 
     def bins(self, data: Dataset) -> dict[str, str]:
         """Each bin's label and the SQL condition that a row is in it.

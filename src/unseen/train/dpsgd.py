@@ -126,6 +126,11 @@ class DPSGD:
         """
         return self._plan(data)[0]
 
+    def price(self, data: Source) -> tuple[accounting.Event, Guarantee]:
+        """What a run would do and promise: what a ledger's composition prices. Charges nothing."""
+        guarantee, event, _ = self._plan(data)
+        return event, guarantee
+
     def open(
         self,
         model: torch.nn.Module,

@@ -1,0 +1,527 @@
+"""The ledger: admits or refuses charges, is bound to its data, and tells what was spent."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import replace
+from enum import StrEnum
+from fractions import Fraction
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from unseen.core.accounting import Event, epsilon_of_all
+from unseen.core.errors import BudgetExceeded, InvalidRequest, LedgerError, LedgerMismatch
+from unseen.core.guarantee import DP, Guarantee, Nothing
+from unseen.core.ledger import copies
+from unseen.core.ledger.chain import Entry, Kind, Part, State, canonical, opened
+from unseen.core.ledger.composition import Amounts, Basic, Composition, Filter
+from unseen.core.ledger.high_water import HighWater
+from unseen.core.ledger.keys import Fingerprint, OwnerKey
+from unseen.core.ledger.records import Line, Records, head_path, key_path, now
+from unseen.core.ledger.store import Store
+from unseen.core.release import Receipt
+
+__all__ = ["Change", "Ledger"]
+
+FORMAT = 2
+BOUND = Nothing("this entry is no release; it records that the data have changed")
+COUNTED = Nothing("this entry is no release; it counts entries that were lost")
+
+
+class Change(StrEnum):
+    """What the owner says has happened to the data since the ledger was bound to them."""
+
+    SAME_PEOPLE = "same people"
+    """The same units with corrected or redeclared values: what was spent stays spent."""
+    APPENDED_ROWS = "appended rows"
+    """New units or rows beside the old ones: what was spent counts for all, old and new."""
+
+
+class Ledger:
+    """A budget of (ε, δ) for one population, and every release that was charged to it.
+
+    Args:
+        location: the path of a SQLite file, or a PostgreSQL URL such as ``postgresql://user@host/database``.
+        key: the owner's key file. Beside a SQLite file it is ``PATH.key`` if nothing else is said; a URL needs it.
+
+    Beside the key lies the highest head that this place has seen, ``PATH.head``. A ledger that is behind it, or
+    holds another entry in its place, charges nothing until it is reconciled.
+
+    **Guarantee**: a charge is committed and on the disk before ``charge`` returns; sums are exact; whatever is
+    admitted, also by several processes or machines at once, keeps the budget under the ledger's composition, which
+    holds for requests that depend on earlier answers. Each entry is bound to all before it by HMAC-SHA256 under the
+    owner's key, and every receipt is signed (Ed25519).
+
+    Source: see ``Basic`` and ``Renyi``; Haber and Stornetta 1991 for the chain.
+
+    Raises:
+        LedgerError: no such ledger, or its key is missing or does not fit.
+        LedgerCorrupt: the chain does not verify.
+    """
+
+    def __init__(self, location: str | Path, key: str | Path | None = None) -> None:
+        store = Store(location)
+        if store.path is not None and not store.path.is_file():
+            raise LedgerError(f"no ledger at {store.name!r}", "the path of a ledger that un.protect made")
+        self.key_path = key_path(store, key)
+        if not self.key_path.is_file():
+            raise LedgerError(
+                f"the key of ledger {store.name!r} is missing", f"its owner's key at {str(self.key_path)!r}"
+            )
+        held = OwnerKey.read(self.key_path)
+        self._records = Records(store, held, HighWater(head_path(self.key_path), held))
+        self._records.check_chain()
+
+    @classmethod
+    def create(
+        cls,
+        location: str | Path,
+        budget: DP,
+        fingerprint: Fingerprint,
+        *,
+        composition: Composition | None = None,
+        key: str | Path | None = None,
+    ) -> Ledger:
+        """Make a ledger, or open the one that another process made in the same moment.
+
+        Args:
+            location: where it shall be: a path in a folder that exists, or a PostgreSQL URL.
+            budget: ε and δ, with unit and neighbouring relation.
+            fingerprint: maps the new key to the keyed fingerprint of the data.
+            composition: how prices add up; ``Basic()`` if not given.
+            key: see ``Ledger``.
+
+        Raises:
+            LedgerError: the place does not exist or cannot be written.
+            LedgerMismatch: the ledger that is there is for others.
+        """
+        if budget.unit is None:
+            raise InvalidRequest(
+                "a ledger for a budget without unit was asked for",
+                "a budget whose unit is declared",
+                "un.protect(..., unit=...)",
+            )
+        rules = (Basic() if composition is None else composition).record(budget)
+        store = Store(location)
+        place = key_path(store, key)
+        if store.url is not None:
+            store.check()  # before a key is made for a place that does not answer
+        try:
+            held = OwnerKey.make(place)
+        except OSError as error:
+            raise LedgerError(
+                f"a ledger at {store.name!r} was asked for",
+                f"a folder that exists and can be written ({error.strerror})",
+            ) from None
+        body = canonical(
+            {
+                "format": FORMAT,
+                "id": secrets.token_hex(8),
+                "epsilon": repr(budget.epsilon),
+                "delta": repr(budget.delta),
+                "unit": budget.unit,
+                "neighbours": budget.neighbours.value,
+                "composition": rules,
+                "fingerprint": held.fingerprinted(fingerprint),
+                "public_key": held.public,
+                "created": now(),
+            }
+        )
+        with store.writing() as connection:
+            store.make_tables(connection)
+            if not store.population(connection):
+                store.write_population(connection, body, held.mac(body))
+        ledger = cls(location, key)
+        if ledger.head.sequence == 0:
+            ledger._records.mark.make(ledger.head)
+        ledger.bind(budget, fingerprint, composition=composition)  # another process may have made it, for other data
+        return ledger
+
+    @staticmethod
+    def exists(location: str | Path) -> bool:
+        """Whether there is something at a path, or a ledger in a database."""
+        return Store(location).exists()
+
+    # --- what it is for -----------------------------------------------------------------------------------------
+
+    @property
+    def location(self) -> str:
+        """Where the ledger lies, without any password."""
+        return self._records.store.name
+
+    @property
+    def path(self) -> Path:
+        """The SQLite file.
+
+        Raises:
+            LedgerError: it is in a database server.
+        """
+        if self._records.store.path is None:
+            raise LedgerError(f"the file of ledger {self.location!r} was asked for", "a ledger in a SQLite file")
+        return self._records.store.path
+
+    @property
+    def id(self) -> str:
+        """The ledger's random identifier."""
+        return str(self._records.first[0]["id"])
+
+    @property
+    def public_key(self) -> str:
+        """The owner's Ed25519 public key, in hexadecimal: what receipts are checked with."""
+        return self._records.key.public
+
+    @property
+    def budget(self) -> DP:
+        """The whole budget."""
+        return self._records.budget
+
+    @property
+    def composition(self) -> str:
+        """How prices add up: ``"basic"`` or ``"renyi"``."""
+        return str(self._records.first[0]["composition"]["name"])
+
+    @property
+    def filter(self) -> Filter:
+        """The filter that admits charges."""
+        return self._records.filter
+
+    @property
+    def fingerprint(self) -> str:
+        """Keyed fingerprint of the data that the ledger is bound to."""
+        return self._records.now().fingerprint
+
+    def derive(self, purpose: str) -> bytes:
+        """A key for one purpose, derived from the owner's key."""
+        return self._records.key.derive(purpose)
+
+    # --- binding ------------------------------------------------------------------------------------------------
+
+    def bind(
+        self,
+        budget: DP,
+        fingerprint: Fingerprint,
+        *,
+        composition: Composition | None = None,
+        changed: Change | None = None,
+    ) -> None:
+        """Check that this ledger is for these data and this declaration.
+
+        Args:
+            budget: ε, δ, unit and relation as declared now.
+            fingerprint: maps the owner's key to the keyed fingerprint of the snapshot that will be queried.
+            composition: as declared now; not compared if not given.
+            changed: what the owner says has happened to the data; recorded, and the ledger is bound to them as
+                they are now. Nothing is given back: all that was spent stays spent.
+
+        Raises:
+            LedgerMismatch: it is for others.
+            LedgerLocked: it is older than a head that this place has seen.
+        """
+        held = self.budget
+        if (budget.unit, budget.neighbours) != (held.unit, held.neighbours):
+            raise LedgerMismatch(
+                f"ledger {self.location!r} was opened for unit {budget.unit!r} ({budget.neighbours.value})",
+                f"it was made for unit {held.unit!r} ({held.neighbours.value})",
+            )
+        if (budget.epsilon, budget.delta) != (held.epsilon, held.delta):
+            raise LedgerMismatch(
+                f"ledger {self.location!r} was opened with a budget of ε {budget.epsilon:g}, δ {budget.delta:g}",
+                f"it was made with ε {held.epsilon:g}, δ {held.delta:g}, and a budget never changes",
+            )
+        if composition is not None and composition.name != self.composition:
+            raise LedgerMismatch(
+                f"ledger {self.location!r} was opened with {composition.name} composition",
+                f"it was made with {self.composition} composition, and that never changes",
+            )
+        self._records.check_reaches()
+        found = self._records.key.fingerprinted(fingerprint)
+        if found == self.fingerprint:
+            return
+        if changed is None:
+            raise LedgerMismatch(
+                f"ledger {self.location!r} was opened for other data or another declaration of columns",
+                "exactly the rows and the schema that it is bound to; for the same people with other values, or with rows "
+                "appended, say so and the budget goes on; for a new population take a new ledger",
+                "un.protect(..., changed=un.Change.SAME_PEOPLE)",
+            )
+        line = Line(Kind.BINDING, BOUND, purpose=Change(changed).value)
+        with self._records.appending() as (connection, last, state):
+            head = self._records.append(connection, last, line, replace(state, fingerprint=found))
+        self._records.mark.raise_to(head)
+
+    # --- charging -----------------------------------------------------------------------------------------------
+
+    def charge(
+        self,
+        guard: str,
+        event: Event,
+        guarantee: Guarantee,
+        purpose: str = "",
+        *,
+        part: Part | None = None,
+        request: dict[str, str] | None = None,
+    ) -> Receipt:
+        """Record a release and charge it, durably, before any of its noise is drawn.
+
+        Args:
+            guard: the guard's class name.
+            event: what will happen, as a dp-accounting event in JSON.
+            guarantee: what will be promised; a ``DP`` is charged, anything else is recorded uncharged.
+            purpose: why, in a few words.
+            part: the partition and its part that the release sees, where each unit is in one part; None: everybody.
+            request: what ``requested`` gave for the caller's request key.
+
+        Raises:
+            BudgetExceeded: more is asked than is left; nothing was charged.
+            InvalidRequest: the guarantee is for another unit or relation, or the request was charged before;
+                nothing was charged.
+            LedgerLocked: entries are known to be missing; nothing was charged.
+        """
+        budget, cost = self.budget, (Fraction(0),) * len(self.filter.limits)
+        if isinstance(guarantee, DP):
+            if (guarantee.unit, guarantee.neighbours) != (budget.unit, budget.neighbours):
+                raise InvalidRequest(
+                    f"a guarantee for {guarantee.unit!r} ({guarantee.neighbours.value}) was charged",
+                    f"this ledger counts {budget.unit!r} ({budget.neighbours.value})",
+                )
+            cost = self.filter.cost(event, guarantee)
+        line = Line(Kind.RELEASE, guarantee, guard, purpose, cost, event, part, request)
+        with self._records.appending() as (connection, last, state):
+            if request is not None and (earlier := self._records.store.of_request(connection, request["key"])):
+                raise InvalidRequest(
+                    f"a request was repeated that was charged before (entry {earlier.sequence}) and has no release",
+                    "a failure counts as a use, and another may still be running; a new request key pays anew",
+                )
+            after = state.plus(cost, part, isinstance(guarantee, DP))
+            if isinstance(guarantee, DP) and not self.filter.admits(after.total):
+                raise self._too_dear(guard, guarantee, state.borne_by(part))
+            receipt = self._records.append(connection, last, line, after)
+        self._records.mark.raise_to(receipt)
+        return receipt
+
+    def _too_dear(self, guard: str, asked: DP, total: Amounts) -> BudgetExceeded:
+        budget, left = self.budget, self.filter.left(total)
+        fits = 0 < left[0] < asked.epsilon and asked.delta <= left[1]
+        return BudgetExceeded(
+            f"{guard} was asked for ε {asked.epsilon:g}, δ {asked.delta:g}",
+            f"ε {left[0]:.6g}, δ {left[1]:.6g} of ε {budget.epsilon:g}, δ {budget.delta:g} are left",
+            f"epsilon={left[0]!r}" if fits else "",
+        )
+
+    # --- releases that are kept for their requests --------------------------------------------------------------
+
+    def requested(self, request: str, configuration: dict[str, Any]) -> dict[str, str]:
+        """A caller's request key and what it was used for, as keyed hashes that entries hold."""
+        key = self._records.key
+        return {
+            "key": key.mac(canonical({"request": request})),
+            "configuration": key.mac(canonical(configuration)),
+        }
+
+    def recall(self, request: dict[str, str]) -> tuple[Receipt, dict[str, Any]] | None:
+        """The release that a request was answered with; None if it was never charged or its run did not end.
+
+        Raises:
+            InvalidRequest: the key was used for another request.
+        """
+        records = self._records
+        with records.store.reading() as connection:
+            row = records.store.of_request(connection, request["key"])
+            if row is None:
+                return None
+            found, kept = opened(row, records.key, self.location), records.store.kept_at(connection, row.sequence)
+        if found["request"] != request:
+            raise InvalidRequest(
+                f"a request key was used again that belongs to another request (entry {row.sequence})",
+                "one key for one request: the same guard with the same configuration",
+            )
+        if kept is None:
+            return None
+        records.check_kept(row.sequence, row.mac, *kept)
+        return records.receipt(row, State.of(found["state"])), json.loads(kept[0])
+
+    def keep(self, receipt: Receipt, released: dict[str, Any]) -> None:
+        """Keep what was released for the request that its entry holds, durably, before it leaves."""
+        body = canonical(released)
+        with self._records.store.writing() as connection:
+            mac = self._records.key.mac(f"{receipt.head}\n{body}")
+            self._records.store.keep(connection, receipt.sequence, body, mac)
+
+    # --- whether it is whole ------------------------------------------------------------------------------------
+
+    def verify(self, against: Receipt | None = None) -> int:
+        """Check the whole chain, that it reaches the highest head known here, and give the number of entries.
+
+        Args:
+            against: a receipt that this ledger must contain.
+
+        Raises:
+            LedgerCorrupt: naming the first entry that does not verify, or the receipt.
+            LedgerLocked: the tail was removed, an older copy was put in its place, or the chain was made anew.
+            LedgerMismatch: the receipt is another ledger's.
+        """
+        count = self._records.check_chain()
+        if against is not None:
+            self._records.check_ours(against)
+        self._records.check_reaches(*([] if against is None else [against]))
+        return count
+
+    @property
+    def locked(self) -> str:
+        """Why nothing can be charged, in words; empty if it can."""
+        return self._records.locked()
+
+    @property
+    def head(self) -> Receipt:
+        """The signed head: what the ledger says of its last entry."""
+        with self._records.store.reading() as connection:
+            last = self._records.store.last(connection)
+            return self._records.receipt(last, self._records.state(last))
+
+    def reconcile(self, *receipts: Receipt, older_copy: bool = False, exhausted: bool = False) -> Receipt:
+        """Count what was spent in entries that this ledger no longer holds, and unlock it.
+
+        Args:
+            *receipts: all that are known beyond its end, above all the highest; what this place has seen is added.
+            older_copy: declares that this ledger is an older copy of the one that gave the highest receipt, so that
+                its own entries are counted there too; else both sums are counted, which holds for a fork as well.
+            exhausted: declares everything as spent, where it is not known what was lost.
+
+        Returns:
+            The head after the entry that records it.
+
+        Raises:
+            LedgerError: nothing is known of what was lost.
+            LedgerMismatch: a receipt is another ledger's.
+            LedgerCorrupt: a receipt was changed.
+        """
+        records = self._records
+        records.check_chain()
+        for receipt in receipts:
+            records.check_ours(receipt)
+        mark = records.mark.highest()
+        known = [*receipts, *([mark] if mark and mark.ledger == self.id else [])]
+        with records.appending(locked=True) as (connection, last, state):
+            lost = [head for head in known if records.behind(connection, head)]
+            if not known and not exhausted:
+                raise LedgerError(
+                    f"nothing is known of what ledger {self.location!r} has lost",
+                    "the highest receipt that it gave, or everything declared as spent",
+                    "unseen ledger reconcile LEDGER --against RECEIPT",
+                )
+            total = state.total
+            if exhausted:
+                total = _most(total, self.filter.limits)
+            elif lost:
+                beyond = _most(*(tuple(map(Fraction, head.spent)) for head in lost))
+                total = _most(total, beyond) if older_copy else _both(total, beyond)
+            kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
+            top = max([last.sequence if last else 0, *(head.sequence for head in lost)])
+            line = Line(kind, COUNTED, purpose=kind.value, cost=total)
+            head = records.append(connection, last, line, state.raised(total), top + 1)
+        records.mark.replace(head)
+        return head
+
+    # --- copies -------------------------------------------------------------------------------------------------
+
+    def backup(self, path: str | Path) -> Path:
+        """Write a copy of all records into a new SQLite file; the key is not in it.
+
+        Raises:
+            LedgerError: the file is there already, or cannot be written.
+        """
+        self.verify()
+        return copies.copy(self._records.store, Store(path), "a backup")
+
+    @classmethod
+    def restore(cls, backup: str | Path, location: str | Path, key: str | Path | None = None) -> Ledger:
+        """Make a ledger of a backup, where there is none. It stays locked if it is older than what this place has seen.
+
+        Args:
+            backup: the file that ``backup`` wrote.
+            location: where the ledger shall be.
+            key: the owner's key file, with which the backup must verify; see ``Ledger``.
+
+        Raises:
+            LedgerError: there is a ledger already, or the key is missing.
+            LedgerCorrupt: the backup does not verify.
+        """
+        target = Store(location)
+        cls(backup, key_path(target, key))
+        copies.copy(Store(backup), target, "a ledger")
+        return cls(location, key)
+
+    def export(self, path: str | Path) -> Path:
+        """Write all records as JSON lines that anybody can read: first record, entries, signed head."""
+        self.verify()
+        return copies.export(self._records.store, self.head, Path(path))
+
+    # --- what was spent -----------------------------------------------------------------------------------------
+
+    def entries(self) -> list[Entry]:
+        """All entries, first to last."""
+        with self._records.store.reading() as connection:
+            return [Entry.of(json.loads(row.body)) for row in self._records.store.rows(connection)]
+
+    @property
+    def spent(self) -> tuple[float, float]:
+        """ε and δ spent so far, rounded up; under Rényi composition bookkeeping, not a guarantee."""
+        return self.filter.spent(self._records.now().total)
+
+    @property
+    def left(self) -> tuple[float, float]:
+        """The greatest ε and δ that one more release may have, rounded down."""
+        return self.filter.left(self._records.now().total)
+
+    def bookkeeping(self, delta: float | None = None) -> float:
+        """ε of all priced releases together had they been fixed in advance: bookkeeping, not a guarantee.
+
+        Args:
+            delta: the δ at which it is told; the budget's if not given.
+
+        Source: privacy loss distributions; see ``accounting.epsilon_of_all``.
+        """
+        events = [entry.event for entry in self._dearest(self.entries()) if entry.priced]
+        return epsilon_of_all(events, self.budget.delta if delta is None else delta)
+
+    @staticmethod
+    def _dearest(entries: list[Entry]) -> list[Entry]:
+        """Those that one unit may have borne: of each partition only the part with the greatest ε."""
+        sums: dict[Part, float] = {}
+        for entry in entries:
+            if entry.part is not None:
+                sums[entry.part] = sums.get(entry.part, 0.0) + entry.epsilon
+        dearest = {name: max((p for p in sums if p[0] == name), key=sums.__getitem__) for name, _ in sums}
+        return [entry for entry in entries if entry.part is None or dearest[entry.part[0]] == entry.part]
+
+    @property
+    def total(self) -> str:
+        """The total in words: what ε covers, and what it does not."""
+        entries = [entry for entry in self.entries() if entry.kind is Kind.RELEASE]
+        bare = [f"{entry.guard} (entry {entry.sequence})" for entry in entries if not entry.priced]
+        cover = f"ε covers {len(entries) - len(bare)} of {len(entries)} releases"
+        return cover + (f"; not covered: {', '.join(bare)}" if bare else "")
+
+    def __repr__(self) -> str:
+        name = self.location.rsplit("/", 1)[-1]
+        return f"<Ledger {name}: ε {self.spent[0]:g} of {self.budget.epsilon:g} spent; {self.total}>"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{entry.sequence}<td>{escape(entry.guard or entry.kind)}<td>{escape(entry.purpose)}"
+            f"<td>{entry.epsilon:g}<td>{entry.delta:g}<td>{entry.when}"
+            for entry in self.entries()
+        )
+        head = "<tr><th>#<th>guard<th>purpose<th>ε<th>δ<th>when"
+        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table>{head}{rows}</table>"
+
+
+def _both(one: Amounts, other: Amounts) -> Amounts:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+def _most(*amounts: Amounts) -> Amounts:
+    return tuple(map(max, zip(*amounts, strict=True)))

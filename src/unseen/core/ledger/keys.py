@@ -1,0 +1,105 @@
+"""The owner's key: one file of 32 random bytes, from which every other key of a ledger is derived."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unseen.core.errors import LedgerError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+__all__ = ["Fingerprint", "OwnerKey"]
+
+Fingerprint = Callable[[bytes], str]
+"""Maps the owner's key to the keyed fingerprint of the data."""
+
+
+class OwnerKey:
+    """The owner's key, held in memory; it leaves by no door of the ledger.
+
+    Args:
+        secret: 32 bytes.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "<OwnerKey>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise TypeError("an owner's key does not leave its process")
+
+    @classmethod
+    def read(cls, path: Path) -> OwnerKey:
+        """The key in a file.
+
+        Raises:
+            LedgerError: no such file, or not a key.
+        """
+        try:
+            secret = path.read_bytes()
+        except OSError:
+            raise LedgerError(f"the key {str(path)!r} cannot be read", "the owner's key of this ledger") from None
+        if len(secret) != 32:
+            raise LedgerError(f"the key {str(path)!r} has {len(secret)} bytes", "a key of 32 bytes")
+        return cls(secret)
+
+    @classmethod
+    def make(cls, path: Path) -> OwnerKey:
+        """Make the key file, mode 0600, whole or not at all, and give whichever key is there in the end."""
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(32))
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(draft, path)
+        finally:
+            draft.unlink()
+        return cls.read(path)
+
+    def mac(self, text: str) -> str:
+        """HMAC-SHA256 of a text, in hexadecimal."""
+        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+
+    def holds(self, text: object, mac: object) -> bool:
+        """Whether a text has this mac; whatever is not a text has none."""
+        if not isinstance(text, str) or not isinstance(mac, str):
+            return False
+        return hmac.compare_digest(self.mac(text).encode(), mac.encode(errors="replace"))
+
+    def fingerprinted(self, fingerprint: Fingerprint) -> str:
+        """The keyed fingerprint of data."""
+        return fingerprint(self._secret)
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose."""
+        return hmac.new(self._secret, b"derive " + purpose.encode(), hashlib.sha256).digest()
+
+    def sign(self, message: bytes) -> str:
+        """Ed25519 signature, in hexadecimal (RFC 8032)."""
+        return self._signing.sign(message).hex()
+
+    @cached_property
+    def public(self) -> str:
+        """The public half of the signing key, in hexadecimal."""
+        return self._signing.public_key().public_bytes_raw().hex()
+
+    @cached_property
+    def _signing(self) -> Ed25519PrivateKey:
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return Ed25519PrivateKey.from_private_bytes(self.derive("signed heads"))

@@ -1,0 +1,280 @@
+"""A ledger's records on their store: read, checked against the key and against known heads, appended."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unseen.core.accounting import Event, unpriced
+from unseen.core.errors import LedgerCorrupt, LedgerError, LedgerLocked, LedgerMismatch
+from unseen.core.guarantee import DP, Guarantee, Neighbours
+from unseen.core.ledger.chain import Kind, Part, State, canonical, opened, verified
+from unseen.core.ledger.composition import Amounts, Composition, Filter
+from unseen.core.ledger.high_water import HighWater
+from unseen.core.ledger.keys import OwnerKey
+from unseen.core.ledger.store import Row, Store
+from unseen.core.release import Receipt
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["Line", "Records", "head_path", "key_path", "now"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one new entry says, beside its place in the chain.
+
+    Args:
+        kind: what it records.
+        guarantee: what is promised.
+        guard: who asked.
+        purpose: why.
+        cost: what it adds to the sums; of a reconciliation, what they become.
+        event: what happens.
+        part: which units it sees, if not all.
+        request: the caller's request key, as keyed hashes.
+    """
+
+    kind: Kind
+    guarantee: Guarantee
+    guard: str = ""
+    purpose: str = ""
+    cost: Amounts = ()
+    event: Event | None = None
+    part: Part | None = None
+    request: dict[str, str] | None = None
+
+
+class Records:
+    """The records of one ledger, under its owner's key.
+
+    Args:
+        store: where they lie.
+        key: the owner's key.
+        mark: the highest head that this place has seen.
+    """
+
+    def __init__(self, store: Store, key: OwnerKey, mark: HighWater) -> None:
+        self.store, self.key, self.mark = store, key, mark
+
+    @cached_property
+    def first(self) -> tuple[dict[str, Any], str]:
+        """The first record, with its mac."""
+        with self.store.reading() as connection:
+            return self._population(connection)
+
+    def _population(self, connection: Connection, *, lock: bool = False) -> tuple[dict[str, Any], str]:
+        rows = self.store.population(connection, lock=lock)
+        if len(rows) != 1 or not self.key.holds(*rows[0]):
+            raise LedgerCorrupt(
+                f"ledger {self.store.name!r} does not verify", "its first record as it was made under this key"
+            )
+        return json.loads(rows[0][0]), rows[0][1]
+
+    @cached_property
+    def budget(self) -> DP:
+        """The whole budget."""
+        found = self.first[0]
+        return DP(float(found["epsilon"]), float(found["delta"]), found["unit"], Neighbours(found["neighbours"]))
+
+    @cached_property
+    def filter(self) -> Filter:
+        """The filter that admits charges."""
+        return Composition.filter(self.budget, self.first[0]["composition"])
+
+    @property
+    def _start(self) -> State:
+        return State((Fraction(0),) * len(self.filter.limits), {}, 0, 0, str(self.first[0]["fingerprint"]))
+
+    def state(self, last: Row | None) -> State:
+        """What all entries up to one come to."""
+        return self._start if last is None else State.of(opened(last, self.key, self.store.name)["state"])
+
+    def now(self) -> State:
+        """What all entries come to."""
+        with self.store.reading() as connection:
+            return self.state(self.store.last(connection))
+
+    # --- appending ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def appending(self, *, locked: bool = False) -> Iterator[tuple[Connection, Row | None, State]]:
+        """A serialised transaction: the last entry, and what all come to.
+
+        Args:
+            locked: go on although entries are known to be missing.
+        """
+        mark = self.mark.highest()  # before the transaction: what is committed later is not held against it
+        with self.store.writing() as connection:
+            self._population(connection, lock=True)
+            last = self.store.last(connection)
+            if not locked:
+                self._reach(connection, mark)
+            if last is None and mark is None:
+                self.mark.make(self.receipt(None, self._start))
+            yield connection, last, self.state(last)
+
+    def append(
+        self, connection: Connection, last: Row | None, line: Line, after: State, sequence: int | None = None
+    ) -> Receipt:
+        """Write one entry after the last and give its receipt; durable once the transaction has ended."""
+        priced = line.guarantee if isinstance(line.guarantee, DP) else None
+        number = (last.sequence if last else 0) + 1 if sequence is None else sequence
+        body = canonical(
+            {
+                "sequence": number,
+                "previous": last.mac if last else self.first[1],
+                "kind": line.kind.value,
+                "guard": line.guard,
+                "purpose": line.purpose,
+                "event": unpriced() if line.event is None else line.event,
+                "guarantee": line.guarantee.to_dict(),
+                "epsilon": repr(priced.epsilon) if priced else "0",
+                "delta": repr(priced.delta) if priced else "0",
+                "priced": priced is not None,
+                "cost": list(map(str, line.cost)),
+                "part": line.part,
+                "request": line.request,
+                "state": after.to_dict(),
+                "when": now(),
+                "who": _who(),
+            }
+        )
+        row = Row(number, line.request["key"] if line.request else None, body, self.key.mac(body))
+        self.store.append(connection, row)
+        return self.receipt(row, after)
+
+    def receipt(self, row: Row | None, state: State) -> Receipt:
+        """The signed receipt of an entry; of none, of the first record."""
+        body = json.loads(row.body) if row else {"epsilon": "0", "delta": "0", "when": self.first[0]["created"]}
+        left = self.filter.left(state.total)
+        receipt = Receipt(
+            ledger=str(self.first[0]["id"]),
+            sequence=row.sequence if row else 0,
+            head=row.mac if row else self.first[1],
+            epsilon=float(body["epsilon"]),
+            delta=float(body["delta"]),
+            epsilon_left=left[0],
+            delta_left=left[1],
+            priced=state.priced,
+            releases=state.releases,
+            when=body["when"],
+            spent=tuple(map(str, state.total)),
+            public_key=self.key.public,
+        )
+        return replace(receipt, signature=self.key.sign(receipt.message))
+
+    # --- checking -----------------------------------------------------------------------------------------------
+
+    def check_chain(self) -> int:
+        """Check every record and give the number of entries.
+
+        Raises:
+            LedgerCorrupt: naming the first that does not verify.
+        """
+        with self.store.reading() as connection:
+            _, first = self._population(connection)
+            rows = self.store.rows(connection)
+            for _ in verified(rows, first, self._start, self.key, self.store.name):
+                pass
+            macs = {row.sequence: row.mac for row in rows}
+            for sequence, body, mac in self.store.kept(connection):
+                self.check_kept(sequence, macs.get(sequence, ""), body, mac)
+        return len(rows)
+
+    def check_kept(self, sequence: int, entry: str, body: str, mac: str) -> None:
+        """Raise unless a release is the one that was kept for its entry."""
+        if not self.key.holds(f"{entry}\n{body}", mac):
+            raise LedgerCorrupt(
+                f"ledger {self.store.name!r} does not verify: the release of entry {sequence} was changed",
+                f"the release of entry {sequence} as it was kept under this key",
+            )
+
+    def check_ours(self, receipt: Receipt) -> None:
+        """Raise unless a receipt is this ledger's and as it gave it."""
+        if receipt.ledger != self.first[0]["id"]:
+            raise LedgerMismatch(
+                f"a receipt of ledger {receipt.ledger} was given", f"one of ledger {self.first[0]['id']}"
+            )
+        receipt.verify(self.key.public)
+
+    def check_reaches(self, *known: Receipt) -> None:
+        """Raise unless the ledger holds the highest head known here, and these.
+
+        Raises:
+            LedgerLocked: saying what is missing.
+        """
+        mark = self.mark.highest()
+        with self.store.reading() as connection:
+            for head in (mark, *known):
+                self._reach(connection, head)
+
+    def locked(self) -> str:
+        """Why nothing can be charged, in words; empty if it can."""
+        mark = self.mark.highest()
+        with self.store.reading() as connection:
+            return self.behind(connection, mark)
+
+    def _reach(self, connection: Connection, known: Receipt | None) -> None:
+        if reason := self.behind(connection, known):
+            raise LedgerLocked(
+                f"ledger {self.store.name!r} is locked: {reason}",
+                "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
+                "spent",
+                "unseen ledger reconcile",
+            )
+
+    def behind(self, connection: Connection, known: Receipt | None) -> str:
+        """What is missing of a head that is known, in words; empty if it is there. None knows of no entry at all."""
+        last = self.store.last(connection)
+        top = last.sequence if last else 0
+        if known is None:
+            return "" if top == 0 else f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
+        if known.ledger != self.first[0]["id"]:
+            return f"the highest head that is known here, in {str(self.mark.path)!r}, is another ledger's"
+        if known.sequence == 0:
+            return "" if known.head == self.first[1] else "it is another ledger than the one that is known"
+        if found := self.store.at(connection, known.sequence):
+            return "" if found.mac == known.head else f"entry {known.sequence} is another than the one that is known"
+        if top > known.sequence:
+            return ""  # lost, and counted since: only a reconciliation leaves a gap
+        missing = f"entry {top + 1} is" if top + 1 == known.sequence else f"entries {top + 1} to {known.sequence} are"
+        return f"{missing} missing from its end; it is an older copy, or was cut"
+
+
+def key_path(store: Store, key: str | Path | None) -> Path:
+    """Where a ledger's key lies."""
+    if key is not None:
+        return Path(key)
+    if store.path is None:
+        raise LedgerError(
+            f"ledger {store.name!r} was asked for without its key", "the owner's key file", 'key="patients.key"'
+        )
+    return store.path.with_name(store.path.name + ".key")
+
+
+def head_path(key: Path) -> Path:
+    """Where the highest head lies that was seen, given the key's place."""
+    return key.with_name(key.name.removesuffix(".key") + ".head")
+
+
+def now() -> str:
+    """UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,244 @@
+"""Where a ledger's rows lie: a SQLite file or a PostgreSQL database, in serialised, durable transactions."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from unseen.core.errors import LedgerCorrupt, LedgerError, extra
+
+__all__ = ["Row", "Store", "without_password"]
+
+SQLITE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS population (body TEXT NOT NULL, mac TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS entries "
+    "(sequence INTEGER PRIMARY KEY, request TEXT UNIQUE, body TEXT NOT NULL, mac TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS releases (sequence INTEGER PRIMARY KEY, body TEXT NOT NULL, mac TEXT NOT NULL)",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS {table}_{act.lower()} BEFORE {act} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+        for table in ("population", "entries", "releases")
+        for act in ("UPDATE", "DELETE")
+    ),
+)
+POSTGRES_TABLES = (
+    # Two processes that make the same tables at once are told apart by this lock.
+    "SELECT pg_advisory_xact_lock(8243719865)",
+    *(statement for statement in SQLITE_TABLES if "TRIGGER" not in statement),
+    "CREATE OR REPLACE FUNCTION unseen_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+    *(
+        f"CREATE OR REPLACE TRIGGER {table}_stays BEFORE UPDATE OR DELETE ON {table} "
+        "FOR EACH ROW EXECUTE FUNCTION unseen_append_only()"
+        for table in ("population", "entries", "releases")
+    ),
+)
+UNREACHABLE = ("locked", "full", "readonly", "read-only", "unable to open", "disk i/o")
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry as it lies in the store: its number, its request, its text, its mac."""
+
+    sequence: int
+    request: str | None
+    body: str
+    mac: str
+
+
+class Store:
+    """The three tables of one ledger.
+
+    Args:
+        location: the path of a SQLite file, or a PostgreSQL URL such as ``postgresql://user@host/database``.
+
+    **Guarantee**: transactions in ``writing`` are serialised between threads, processes and machines; when one
+    has ended, its rows survive a crash of the process, of the database and of the power. SQLite: ``BEGIN IMMEDIATE``,
+    rollback journal, ``synchronous=EXTRA``, which also syncs the folder (FULL does not). PostgreSQL:
+    a row lock on the population, ``synchronous_commit=on``.
+
+    Source: sqlite.org/pragma.html (synchronous); PostgreSQL documentation, sections 13.3.2 and 20.5.1.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self.url = str(location) if "://" in str(location) else None
+        self.path = None if self.url else Path(location)
+        self._engines: dict[int, Engine] = {}
+        if self.url and not self.url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+            raise LedgerError(
+                f"a ledger at {self.name!r} was asked for",
+                "the path of a SQLite file, or a PostgreSQL URL",
+                '"postgresql://user@host/database"',
+            )
+
+    @cached_property
+    def name(self) -> str:
+        """Where it lies, in words that hold no password."""
+        return without_password(self.url or str(self.path))
+
+    def exists(self) -> bool:
+        """Whether there is a file, or a ledger's tables in the database."""
+        if self.path is not None:
+            return self.path.exists()
+        with self._connected() as connection:
+            return connection.execute(text("SELECT to_regclass('population')")).scalar() is not None
+
+    @property
+    def _engine(self) -> Engine:
+        """One engine a process: a connection must not be used on both sides of a fork."""
+        mine = os.getpid()
+        if mine not in self._engines:
+            self._engines[mine] = self._postgres() if self.url else self._sqlite()
+        return self._engines[mine]
+
+    def _sqlite(self) -> Engine:
+        engine = create_engine(
+            URL.create("sqlite", database=str(self.path)), poolclass=NullPool, connect_args={"timeout": 60}
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            connection.isolation_level = None  # BEGIN is ours
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=EXTRA")
+
+        return engine
+
+    def _postgres(self) -> Engine:
+        extra("psycopg", "postgres")
+        url = make_url(str(self.url)).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=16)
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: Any, _record: Any) -> None:
+            with connection.cursor() as cursor:
+                cursor.execute("SET synchronous_commit = on")
+            connection.commit()
+
+        return engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One serialised transaction; what it wrote is durable once it has ended."""
+        with self._connected() as connection:
+            if self.url is None:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view."""
+        with self._connected() as connection:
+            connection.exec_driver_sql(
+                "BEGIN" if self.url is None else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
+            )
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            told = " ".join(str(error.orig).split())
+            if error.connection_invalidated or any(word in told.lower() for word in UNREACHABLE) or self._cut(error):
+                raise LedgerError(f"ledger {self.name!r} cannot be used", f"a store that answers ({told})") from None
+            raise LedgerCorrupt(
+                f"ledger {self.name!r} cannot be read", f"a store that un.protect made ({told})"
+            ) from None
+
+    def _cut(self, error: Any) -> bool:
+        """Whether PostgreSQL did not answer at all: such an error has no SQLSTATE, or one of class 08, 53 or 57."""
+        state = getattr(error.orig, "sqlstate", "00000") if self.url else "00000"
+        return state is None or str(state)[:2] in ("08", "28", "3D", "53", "57")
+
+    def check(self) -> None:
+        """Raise LedgerError unless the store answers."""
+        with self._connected() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def make_tables(self, connection: Connection) -> None:
+        """Make the tables, unless they are there."""
+        for statement in POSTGRES_TABLES if self.url else SQLITE_TABLES:
+            connection.exec_driver_sql(statement.replace("%", "%%") if self.url else statement)
+
+    def population(self, connection: Connection, *, lock: bool = False) -> list[tuple[str, str]]:
+        """The first record with its mac; on PostgreSQL its row is the lock that serialises charges."""
+        held = " FOR UPDATE" if lock and self.url else ""
+        found = connection.execute(text(f"SELECT body, mac FROM population{held}"))
+        return [(body, mac) for body, mac in found]
+
+    def last(self, connection: Connection) -> Row | None:
+        """The entry with the highest number."""
+        found = self._rows(connection, "ORDER BY sequence DESC LIMIT 1")
+        return found[0] if found else None
+
+    def rows(self, connection: Connection) -> list[Row]:
+        """All entries, by number."""
+        return self._rows(connection, "ORDER BY sequence")
+
+    def at(self, connection: Connection, sequence: int) -> Row | None:
+        """The entry with this number."""
+        found = self._rows(connection, "WHERE sequence = :value", sequence)
+        return found[0] if found else None
+
+    def of_request(self, connection: Connection, request: str) -> Row | None:
+        """The entry with this request."""
+        found = self._rows(connection, "WHERE request = :value", request)
+        return found[0] if found else None
+
+    def _rows(self, connection: Connection, which: str, value: object = None) -> list[Row]:
+        values = {} if value is None else {"value": value}
+        found = connection.execute(text(f"SELECT sequence, request, body, mac FROM entries {which}"), values)
+        return [Row(*row) for row in found]
+
+    def append(self, connection: Connection, row: Row) -> None:
+        """Write one entry."""
+        connection.execute(
+            text("INSERT INTO entries (sequence, request, body, mac) VALUES (:sequence, :request, :body, :mac)"),
+            row.__dict__,
+        )
+
+    def write_population(self, connection: Connection, body: str, mac: str) -> None:
+        """Write the first record."""
+        connection.execute(text("INSERT INTO population VALUES (:body, :mac)"), {"body": body, "mac": mac})
+
+    def kept(self, connection: Connection) -> list[tuple[int, str, str]]:
+        """All releases that were kept for their requests: entry, text, mac."""
+        found = connection.execute(text("SELECT sequence, body, mac FROM releases ORDER BY sequence"))
+        return [(sequence, body, mac) for sequence, body, mac in found]
+
+    def kept_at(self, connection: Connection, sequence: int) -> tuple[str, str] | None:
+        """The release that was kept for an entry: text, mac."""
+        found = connection.execute(
+            text("SELECT body, mac FROM releases WHERE sequence = :sequence"), {"sequence": sequence}
+        ).fetchone()
+        return None if found is None else (found[0], found[1])
+
+    def keep(self, connection: Connection, sequence: int, body: str, mac: str) -> None:
+        """Keep a release for its request."""
+        connection.execute(
+            text("INSERT INTO releases VALUES (:sequence, :body, :mac)"),
+            {"sequence": sequence, "body": body, "mac": mac},
+        )
+
+
+def without_password(location: str | Path) -> str:
+    """A ledger's place for messages: a path as it is, of a URL neither password nor options."""
+    scheme, found, rest = str(location).partition("://")
+    if not found:
+        return scheme
+    account, at, place = rest.rpartition("@")
+    return f"{scheme}://{account.partition(':')[0]}{at}{place.partition('?')[0]}"
