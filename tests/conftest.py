@@ -1,4 +1,4 @@
-"""What all tests share: the data they may want, a browser, how often to repeat, and the table of proofs."""
+"""What all tests share: the data they may want, a browser, a database, how often to repeat, and the table of proofs."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from .postgres import postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
+
 PROOF = os.environ.get("UNSEEN_PROOF", "reduced")
 TESTS = Path(__file__).parent
 
@@ -23,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--prove",
         action="store_true",
-        help="only tests/contracts, tests/core and what is marked statistical; one table at the end",
+        help="only tests/contracts, tests/core, tests/audit, tests/faults and what is marked statistical; one table at the end",
     )
 
 
@@ -42,7 +46,7 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("prove"):
         return
-    always = (TESTS / "contracts", TESTS / "core")
+    always = [TESTS / name for name in ("contracts", "core", "audit", "faults")]
     kept, left = [], []
     for item in items:
         proves = item.get_closest_marker("statistical") or any(item.path.is_relative_to(p) for p in always)

@@ -68,9 +68,7 @@ class Ledger:
             raise LedgerError(f"no ledger at {store.name!r}", "the path of a ledger that un.protect made")
         self.key_path = key_path(store, key)
         if not self.key_path.is_file():
-            raise LedgerError(
-                f"the key of ledger {store.name!r} is missing", f"its owner's key at {str(self.key_path)!r}"
-            )
+            raise _keyless(store, self.key_path)
         held = OwnerKey.read(self.key_path)
         self._records = Records(store, held, HighWater(head_path(self.key_path), held))
         self._records.check_chain()
@@ -107,8 +105,8 @@ class Ledger:
         rules = (Basic() if composition is None else composition).record(budget)
         store = Store(location)
         place = key_path(store, key)
-        if store.url is not None:
-            store.check()  # before a key is made for a place that does not answer
+        if store.holds_ledger() and not place.exists():
+            raise _keyless(store, place)
         try:
             held = OwnerKey.make(place)
         except OSError as error:
@@ -142,8 +140,8 @@ class Ledger:
 
     @staticmethod
     def exists(location: str | Path) -> bool:
-        """Whether there is something at a path, or a ledger in a database."""
-        return Store(location).exists()
+        """Whether a ledger was made there."""
+        return Store(location).holds_ledger()
 
     # --- what it is for -----------------------------------------------------------------------------------------
 
@@ -243,8 +241,8 @@ class Ledger:
         if changed is None:
             raise LedgerMismatch(
                 f"ledger {self.location!r} was opened for other data or another declaration of columns",
-                "exactly the rows and the schema that it is bound to; for the same people with other values, or with rows "
-                "appended, say so and the budget goes on; for a new population take a new ledger",
+                "exactly the rows and the schema that it is bound to; for the same people with other values, or with "
+                "rows appended, say so and the budget goes on; for a new population take a new ledger",
                 "un.protect(..., changed=un.Change.SAME_PEOPLE)",
             )
         line = Line(Kind.BINDING, BOUND, purpose=Change(changed).value)
@@ -405,7 +403,7 @@ class Ledger:
         mark = records.mark.highest()
         known = [*receipts, *([mark] if mark and mark.ledger == self.id else [])]
         with records.appending(locked=True) as (connection, last, state):
-            lost = [head for head in known if records.behind(connection, head)]
+            lost = [head for head in known if records.behind(connection, head, last)]
             if not known and not exhausted:
                 raise LedgerError(
                     f"nothing is known of what ledger {self.location!r} has lost",
@@ -517,6 +515,10 @@ class Ledger:
         )
         head = "<tr><th>#<th>guard<th>purpose<th>ε<th>δ<th>when"
         return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table>{head}{rows}</table>"
+
+
+def _keyless(store: Store, place: Path) -> LedgerError:
+    return LedgerError(f"the key of ledger {store.name!r} is missing", f"its owner's key at {str(place)!r}")
 
 
 def _both(one: Amounts, other: Amounts) -> Amounts:

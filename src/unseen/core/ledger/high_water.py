@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
-from unseen.core.ledger.keys import OwnerKey
+from unseen.core.ledger.keys import OwnerKey, make_file
 from unseen.core.release import Receipt
 
 __all__ = ["HighWater"]
@@ -23,38 +21,30 @@ class HighWater:
         path: the file.
         key: the owner's key, under which each slot stands by itself.
 
-    A head is written after its commit and without waiting for the disk, each into the slot of its number.
-    Whatever a crash, a power cut or two writers at once do to a slot, the seven others stand: the mark may lag behind
-    the ledger, and is never ahead of it.
+    The first slot holds the head that the file was made with, synced, and is never written again. Each later head is
+    written after its commit, without waiting for the disk, into the slot of its number. Whatever a crash, a power
+    cut or two writers at once do to one slot, the others stand: the mark may lag behind the ledger, and is never
+    ahead of it.
     """
 
     def __init__(self, path: Path, key: OwnerKey) -> None:
         self.path, self._key = path, key
 
     def make(self, head: Receipt) -> None:
-        """Make the file, unless it is there, with a ledger's first head; synced."""
-        with suppress(FileExistsError):
-            handle = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(self._slot(head))
-                file.flush()
-                os.fsync(file.fileno())
+        """Make the file, unless it is there, with a ledger's first head."""
+        make_file(self.path, self._slot(head))
 
     def replace(self, head: Receipt) -> None:
         """Forget all that was seen and begin with this head."""
-        draft = self.path.with_name(f"{self.path.name}.draft")
-        draft.unlink(missing_ok=True)
-        HighWater(draft, self._key).make(head)
-        os.replace(draft, self.path)
+        make_file(self.path, self._slot(head), over=True)
 
     def raise_to(self, head: Receipt) -> None:
         """Note a head, unless its slot holds a higher one."""
         try:
             with open(self.path, "r+b", buffering=0) as file:
-                place = head.sequence % SLOTS * SIZE
+                place = (1 + head.sequence % (SLOTS - 1)) * SIZE
                 file.seek(place)
-                held = self._read(file.read(SIZE))
-                if held is None or held.sequence < head.sequence:
+                if self._sequence(file.read(SIZE)) < head.sequence:
                     file.seek(place)
                     file.write(self._slot(head))
         except OSError:
@@ -66,13 +56,17 @@ class HighWater:
             content = self.path.read_bytes()
         except OSError:
             return None
-        slots = (self._read(content[start : start + SIZE]) for start in range(0, SLOTS * SIZE, SIZE))
-        return max((head for head in slots if head), key=lambda head: head.sequence, default=None)
+        slots = [content[start : start + SIZE] for start in range(0, SLOTS * SIZE, SIZE)]
+        highest = max(slots, key=self._sequence)
+        if self._sequence(highest) < 0:
+            return None
+        return Receipt.of(json.loads(highest.rstrip().split(b" ", 2)[2]))
 
     def _slot(self, head: Receipt) -> bytes:
-        text = json.dumps(head.to_dict())
+        text = f"{head.sequence} {json.dumps(head.to_dict())}"
         return f"{self._key.mac(text)} {text}\n".encode().ljust(SIZE)
 
-    def _read(self, slot: bytes) -> Receipt | None:
+    def _sequence(self, slot: bytes) -> int:
+        """The number of the head in a slot; -1 if it does not verify."""
         mac, _, text = slot.decode("ascii", errors="replace").rstrip().partition(" ")
-        return Receipt.of(json.loads(text)) if text and self._key.holds(text, mac) else None
+        return int(text.partition(" ")[0]) if text and self._key.holds(text, mac) else -1

@@ -18,7 +18,7 @@ from unseen.core.errors import LedgerError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Fingerprint", "OwnerKey"]
+__all__ = ["Fingerprint", "OwnerKey", "make_file"]
 
 Fingerprint = Callable[[bytes], str]
 """Maps the owner's key to the keyed fingerprint of the data."""
@@ -57,18 +57,8 @@ class OwnerKey:
 
     @classmethod
     def make(cls, path: Path) -> OwnerKey:
-        """Make the key file, mode 0600, whole or not at all, and give whichever key is there in the end."""
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(draft, path)
-        finally:
-            draft.unlink()
+        """Make the key file, mode 0600, and give whichever key is there in the end."""
+        make_file(path, secrets.token_bytes(32))
         return cls.read(path)
 
     def mac(self, text: str) -> str:
@@ -103,3 +93,33 @@ class OwnerKey:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         return Ed25519PrivateKey.from_private_bytes(self.derive("signed heads"))
+
+
+def make_file(path: Path, content: bytes, *, over: bool = False) -> None:
+    """Make a file that its owner alone can read, whole or not at all, and durable with its name.
+
+    Args:
+        path: where.
+        content: what it holds.
+        over: put it in the place of one that is there; else that one stays.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if over:
+            os.replace(draft, path)
+        else:
+            with suppress(FileExistsError):
+                os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

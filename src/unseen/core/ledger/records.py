@@ -119,7 +119,7 @@ class Records:
             self._population(connection, lock=True)
             last = self.store.last(connection)
             if not locked:
-                self._reach(connection, mark)
+                self._reach(connection, mark, last)
             if last is None and mark is None:
                 self.mark.make(self.receipt(None, self._start))
             yield connection, last, self.state(last)
@@ -216,17 +216,18 @@ class Records:
         """
         mark = self.mark.highest()
         with self.store.reading() as connection:
+            last = self.store.last(connection)
             for head in (mark, *known):
-                self._reach(connection, head)
+                self._reach(connection, head, last)
 
     def locked(self) -> str:
         """Why nothing can be charged, in words; empty if it can."""
         mark = self.mark.highest()
         with self.store.reading() as connection:
-            return self.behind(connection, mark)
+            return self.behind(connection, mark, self.store.last(connection))
 
-    def _reach(self, connection: Connection, known: Receipt | None) -> None:
-        if reason := self.behind(connection, known):
+    def _reach(self, connection: Connection, known: Receipt | None, last: Row | None) -> None:
+        if reason := self.behind(connection, known, last):
             raise LedgerLocked(
                 f"ledger {self.store.name!r} is locked: {reason}",
                 "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
@@ -234,9 +235,8 @@ class Records:
                 "unseen ledger reconcile",
             )
 
-    def behind(self, connection: Connection, known: Receipt | None) -> str:
+    def behind(self, connection: Connection, known: Receipt | None, last: Row | None) -> str:
         """What is missing of a head that is known, in words; empty if it is there. None knows of no entry at all."""
-        last = self.store.last(connection)
         top = last.sequence if last else 0
         if known is None:
             return "" if top == 0 else f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
@@ -244,7 +244,7 @@ class Records:
             return f"the highest head that is known here, in {str(self.mark.path)!r}, is another ledger's"
         if known.sequence == 0:
             return "" if known.head == self.first[1] else "it is another ledger than the one that is known"
-        if found := self.store.at(connection, known.sequence):
+        if found := last if top == known.sequence else self.store.at(connection, known.sequence):
             return "" if found.mac == known.head else f"entry {known.sequence} is another than the one that is known"
         if top > known.sequence:
             return ""  # lost, and counted since: only a reconciliation leaves a gap

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -44,6 +45,18 @@ POSTGRES_TABLES = (
         for table in ("population", "entries", "releases")
     ),
 )
+ENTRY = "SELECT sequence, request, body, mac FROM entries"
+POPULATION = text("SELECT body, mac FROM population")
+POPULATION_LOCKED = text("SELECT body, mac FROM population FOR UPDATE")
+LAST = text(f"{ENTRY} ORDER BY sequence DESC LIMIT 1")
+ALL = text(f"{ENTRY} ORDER BY sequence")
+AT = text(f"{ENTRY} WHERE sequence = :sequence")
+OF_REQUEST = text(f"{ENTRY} WHERE request = :request")
+APPEND = text("INSERT INTO entries (sequence, request, body, mac) VALUES (:sequence, :request, :body, :mac)")
+WRITE_POPULATION = text("INSERT INTO population (body, mac) VALUES (:body, :mac)")
+KEPT = text("SELECT sequence, body, mac FROM releases ORDER BY sequence")
+KEPT_AT = text("SELECT body, mac FROM releases WHERE sequence = :sequence")
+KEEP = text("INSERT INTO releases (sequence, body, mac) VALUES (:sequence, :body, :mac)")
 UNREACHABLE = ("locked", "full", "readonly", "read-only", "unable to open", "disk i/o")
 
 
@@ -87,19 +100,23 @@ class Store:
         """Where it lies, in words that hold no password."""
         return without_password(self.url or str(self.path))
 
-    def exists(self) -> bool:
-        """Whether there is a file, or a ledger's tables in the database."""
-        if self.path is not None:
-            return self.path.exists()
+    def holds_ledger(self) -> bool:
+        """Whether a ledger was made here; a file whose making was cut short holds none."""
+        if self.path is not None and not self.path.exists():
+            return False
+        tables = (
+            "SELECT to_regclass('population')" if self.url else "SELECT name FROM sqlite_master WHERE name='population'"
+        )
         with self._connected() as connection:
-            return connection.execute(text("SELECT to_regclass('population')")).scalar() is not None
+            return connection.execute(text(tables)).scalar() is not None and bool(self.population(connection))
 
     @property
     def _engine(self) -> Engine:
         """One engine a process: a connection must not be used on both sides of a fork."""
         mine = os.getpid()
         if mine not in self._engines:
-            self._engines[mine] = self._postgres() if self.url else self._sqlite()
+            engine = self._engines[mine] = self._postgres() if self.url else self._sqlite()
+            weakref.finalize(self, _close, engine, mine)
         return self._engines[mine]
 
     def _sqlite(self) -> Engine:
@@ -118,7 +135,7 @@ class Store:
     def _postgres(self) -> Engine:
         extra("psycopg", "postgres")
         url = make_url(str(self.url)).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, pool_pre_ping=True, pool_size=4, max_overflow=16)
+        engine = create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=4, max_overflow=16)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
@@ -164,11 +181,6 @@ class Store:
         state = getattr(error.orig, "sqlstate", "00000") if self.url else "00000"
         return state is None or str(state)[:2] in ("08", "28", "3D", "53", "57")
 
-    def check(self) -> None:
-        """Raise LedgerError unless the store answers."""
-        with self._connected() as connection:
-            connection.execute(text("SELECT 1"))
-
     def make_tables(self, connection: Connection) -> None:
         """Make the tables, unless they are there."""
         for statement in POSTGRES_TABLES if self.url else SQLITE_TABLES:
@@ -176,63 +188,56 @@ class Store:
 
     def population(self, connection: Connection, *, lock: bool = False) -> list[tuple[str, str]]:
         """The first record with its mac; on PostgreSQL its row is the lock that serialises charges."""
-        held = " FOR UPDATE" if lock and self.url else ""
-        found = connection.execute(text(f"SELECT body, mac FROM population{held}"))
+        found = connection.execute(POPULATION_LOCKED if lock and self.url else POPULATION)
         return [(body, mac) for body, mac in found]
 
     def last(self, connection: Connection) -> Row | None:
         """The entry with the highest number."""
-        found = self._rows(connection, "ORDER BY sequence DESC LIMIT 1")
-        return found[0] if found else None
+        return _one(connection.execute(LAST))
 
     def rows(self, connection: Connection) -> list[Row]:
         """All entries, by number."""
-        return self._rows(connection, "ORDER BY sequence")
+        return [Row(*row) for row in connection.execute(ALL)]
 
     def at(self, connection: Connection, sequence: int) -> Row | None:
         """The entry with this number."""
-        found = self._rows(connection, "WHERE sequence = :value", sequence)
-        return found[0] if found else None
+        return _one(connection.execute(AT, {"sequence": sequence}))
 
     def of_request(self, connection: Connection, request: str) -> Row | None:
         """The entry with this request."""
-        found = self._rows(connection, "WHERE request = :value", request)
-        return found[0] if found else None
-
-    def _rows(self, connection: Connection, which: str, value: object = None) -> list[Row]:
-        values = {} if value is None else {"value": value}
-        found = connection.execute(text(f"SELECT sequence, request, body, mac FROM entries {which}"), values)
-        return [Row(*row) for row in found]
+        return _one(connection.execute(OF_REQUEST, {"request": request}))
 
     def append(self, connection: Connection, row: Row) -> None:
         """Write one entry."""
-        connection.execute(
-            text("INSERT INTO entries (sequence, request, body, mac) VALUES (:sequence, :request, :body, :mac)"),
-            row.__dict__,
-        )
+        connection.execute(APPEND, row.__dict__)
 
     def write_population(self, connection: Connection, body: str, mac: str) -> None:
         """Write the first record."""
-        connection.execute(text("INSERT INTO population VALUES (:body, :mac)"), {"body": body, "mac": mac})
+        connection.execute(WRITE_POPULATION, {"body": body, "mac": mac})
 
     def kept(self, connection: Connection) -> list[tuple[int, str, str]]:
         """All releases that were kept for their requests: entry, text, mac."""
-        found = connection.execute(text("SELECT sequence, body, mac FROM releases ORDER BY sequence"))
-        return [(sequence, body, mac) for sequence, body, mac in found]
+        return [(sequence, body, mac) for sequence, body, mac in connection.execute(KEPT)]
 
     def kept_at(self, connection: Connection, sequence: int) -> tuple[str, str] | None:
         """The release that was kept for an entry: text, mac."""
-        found = connection.execute(
-            text("SELECT body, mac FROM releases WHERE sequence = :sequence"), {"sequence": sequence}
-        ).fetchone()
+        found = connection.execute(KEPT_AT, {"sequence": sequence}).fetchone()
         return None if found is None else (found[0], found[1])
 
     def keep(self, connection: Connection, sequence: int, body: str, mac: str) -> None:
         """Keep a release for its request."""
-        connection.execute(
-            text("INSERT INTO releases VALUES (:sequence, :body, :mac)"),
-            {"sequence": sequence, "body": body, "mac": mac},
-        )
+        connection.execute(KEEP, {"sequence": sequence, "body": body, "mac": mac})
+
+
+def _close(engine: Engine, process: int) -> None:
+    """Close an engine's connections, in the process that opened them alone."""
+    if os.getpid() == process:
+        engine.dispose()
+
+
+def _one(found: CursorResult[Any]) -> Row | None:
+    row = found.fetchone()
+    return None if row is None else Row(*tuple(row))
 
 
 def without_password(location: str | Path) -> str:
