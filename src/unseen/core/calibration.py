@@ -56,10 +56,10 @@ def calibrate_for(make: Callable[[float], P], data: Dataset, share: float) -> P:
     high = rounded_down(price(ledger.budget.epsilon) * price(part))
     if fits(high) and not fits(1.01 * high):
         return make(high)
-    low = 0.0
+    low, start = 0.0, high
     while fits(high):
         low, high = high, 2 * high
-    while high - low > 1e-3 * high and high > 1e-9:
+    while high - low > 1e-3 * high and high > 1e-2 * start:  # below that it is not ε that is too much
         middle = float(f"{(low + high) / 2:.6g}")
         low, high = (middle, high) if fits(middle) else (low, middle)
     if low == 0:

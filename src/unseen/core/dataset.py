@@ -37,6 +37,7 @@ class Dataset:
         salt: fixes which rows of a unit are kept where it has more than ``max_rows_per_unit``.
 
     ``part`` names the partition and the part of it that this dataset is; None if it is the whole.
+    ``selection`` is a random name of a half that ``split`` gave; empty otherwise.
     ``native`` names the kind of dataframe that went in: "pandas", "polars", "pyarrow", …; "pyarrow" for files.
 
     At once, and never again, the source is read into a snapshot in which every value lies in its declared
@@ -60,6 +61,7 @@ class Dataset:
         self.salt = salt
         self.native = native_kind(source)
         self.part: tuple[str, str] | None = None
+        self.selection = ""
         self._rows, self._kept = ROWS, "kept"
         self._connection = snapshot(source, schema)
         self._bounded, self._lock = False, threading.Lock()
@@ -174,7 +176,9 @@ class Dataset:
         import pyarrow as pa
 
         chosen = pa.table({"u": pa.array(units, pa.int64())})
-        return self._selected(f"{quoted(UNIT)} IN (SELECT u FROM chosen)", quoted(self._rows), chosen)
+        half = self._selected(f"{quoted(UNIT)} IN (SELECT u FROM chosen)", quoted(self._rows), chosen)
+        half.selection = half._rows
+        return half
 
     def _selected(self, condition: str, table: str, chosen: Any = None) -> Dataset:
         """A dataset of the rows of a table in the snapshot that meet a condition, which may name ``chosen``."""

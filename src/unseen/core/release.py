@@ -117,7 +117,8 @@ class Receipt:
             raise InvalidRequest(
                 "something that is no receipt was given", "a release or receipt as save or to_dict wrote it"
             )
-        return cls(**{**told, "spent": tuple(told["spent"])})
+        exact = {name: float(told[name]) for name in ("epsilon", "delta", "epsilon_left", "delta_left")}  # 1 may be 1.0
+        return cls(**{**told, **exact, "spent": tuple(told["spent"])})
 
     @classmethod
     def read(cls, path: str | Path) -> Receipt:
@@ -128,7 +129,7 @@ class Receipt:
         """
         try:
             told = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError, RecursionError):
             raise InvalidRequest(
                 f"no receipt can be read from {str(path)!r}", "a release or receipt as save or to_dict wrote it"
             ) from None

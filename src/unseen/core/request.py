@@ -53,6 +53,7 @@ class Request:
                 "event": event,
                 "guarantee": guarantee.to_dict(),
                 "part": data.part,
+                "selection": data.selection,
             },
         )
 

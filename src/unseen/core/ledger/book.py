@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
 import secrets
-from dataclasses import replace
 from enum import StrEnum
 from fractions import Fraction
 from html import escape
@@ -14,13 +14,12 @@ from typing import Any
 
 from unseen.core.accounting import Event, epsilon_of_all
 from unseen.core.errors import BudgetExceeded, InvalidRequest, LedgerError, LedgerMismatch
-from unseen.core.guarantee import DP, Guarantee, Nothing
+from unseen.core.guarantee import DP, Guarantee, Nothing, number, price, rounded_up
 from unseen.core.ledger import copies
 from unseen.core.ledger.chain import Entry, Kind, Part, State, canonical, opened
 from unseen.core.ledger.composition import Amounts, Basic, Composition, Filter
-from unseen.core.ledger.high_water import HighWater
 from unseen.core.ledger.keys import Fingerprint, OwnerKey
-from unseen.core.ledger.records import Line, Records, head_path, key_path, now
+from unseen.core.ledger.records import Counted, Line, Records, key_path, now
 from unseen.core.ledger.store import Store
 from unseen.core.release import Receipt
 
@@ -69,8 +68,7 @@ class Ledger:
         self.key_path = key_path(store, key)
         if not self.key_path.is_file():
             raise _keyless(store, self.key_path)
-        held = OwnerKey.read(self.key_path)
-        self._records = Records(store, held, HighWater(head_path(self.key_path), held))
+        self._records = Records(store, OwnerKey.read(self.key_path), self.key_path)
         self._records.check_chain()
 
     @classmethod
@@ -131,7 +129,7 @@ class Ledger:
         with store.writing() as connection:
             store.make_tables(connection)
             if not store.population(connection):
-                store.write_population(connection, body, held.mac(body))
+                store.write_population(connection, body, held.mac("population", body))
         ledger = cls(location, key)
         if ledger.head.sequence == 0:
             ledger._records.mark.make(ledger.head)
@@ -247,7 +245,7 @@ class Ledger:
             )
         line = Line(Kind.BINDING, BOUND, purpose=Change(changed).value)
         with self._records.appending() as (connection, last, state):
-            head = self._records.append(connection, last, line, replace(state, fingerprint=found))
+            head = self._records.append(connection, last, line, state.bound(found))
         self._records.mark.raise_to(head)
 
     # --- charging -----------------------------------------------------------------------------------------------
@@ -315,8 +313,8 @@ class Ledger:
         """A caller's request key and what it was used for, as keyed hashes that entries hold."""
         key = self._records.key
         return {
-            "key": key.mac(canonical({"request": request})),
-            "configuration": key.mac(canonical(configuration)),
+            "key": key.mac("request", request),
+            "configuration": key.mac("configuration", canonical(configuration)),
         }
 
     def recall(self, request: dict[str, str]) -> tuple[Receipt, dict[str, Any]] | None:
@@ -345,7 +343,7 @@ class Ledger:
         """Keep what was released for the request that its entry holds, durably, before it leaves."""
         body = canonical(released)
         with self._records.store.writing() as connection:
-            mac = self._records.key.mac(f"{receipt.head}\n{body}")
+            mac = self._records.key.mac("release", f"{receipt.head}\n{body}")
             self._records.store.keep(connection, receipt.sequence, body, mac)
 
     # --- whether it is whole ------------------------------------------------------------------------------------
@@ -383,15 +381,18 @@ class Ledger:
         """Count what was spent in entries that this ledger no longer holds, and unlock it.
 
         Args:
-            *receipts: all that are known beyond its end, above all the highest; what this place has seen is added.
-            older_copy: declares that this ledger is an older copy of the one that gave the highest receipt, so that
-                its own entries are counted there too; else both sums are counted, which holds for a fork as well.
+            *receipts: the highest that is known of each line of entries that was lost; the highest head that this
+                place has seen is added.
+            older_copy: declares that there was one line only, of which this ledger is an older copy, so that the
+                highest receipt counts all. Else what was spent here and under each lost head is added up, which
+                holds whatever has happened, and counts twice what two of them have in common.
             exhausted: declares everything as spent, where it is not known what was lost.
 
         Returns:
             The head after the entry that records it.
 
         Raises:
+            InvalidRequest: two heads with one number disprove that there was one line only.
             LedgerError: nothing is known of what was lost.
             LedgerMismatch: a receipt is another ledger's.
             LedgerCorrupt: a receipt was changed.
@@ -401,27 +402,38 @@ class Ledger:
         for receipt in receipts:
             records.check_ours(receipt)
         mark = records.mark.highest()
-        known = [*receipts, *([mark] if mark and mark.ledger == self.id else [])]
+        known = {head.head: head for head in (*receipts, mark) if head is not None and head.ledger == self.id}
+        if not known and not exhausted:
+            raise LedgerError(
+                f"nothing is known of what ledger {self.location!r} has lost",
+                "the highest receipt that it gave, or everything declared as spent",
+                "unseen ledger reconcile LEDGER --against RECEIPT",
+            )
         with records.appending(locked=True) as (connection, last, state):
-            lost = [head for head in known if records.behind(connection, head, last)]
-            if not known and not exhausted:
-                raise LedgerError(
-                    f"nothing is known of what ledger {self.location!r} has lost",
-                    "the highest receipt that it gave, or everything declared as spent",
-                    "unseen ledger reconcile LEDGER --against RECEIPT",
-                )
-            total = state.total
-            if exhausted:
-                total = _most(total, self.filter.limits)
-            elif lost:
-                beyond = _most(*(tuple(map(Fraction, head.spent)) for head in lost))
-                total = _most(total, beyond) if older_copy else _both(total, beyond)
-            kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
+            lost = [head for head in known.values() if records.behind(connection, head, last)]
             top = max([last.sequence if last else 0, *(head.sequence for head in lost)])
-            line = Line(kind, COUNTED, purpose=kind.value, cost=total)
-            head = records.append(connection, last, line, state.raised(total), top + 1)
+            numbers = [head.sequence for head in lost]
+            forked = len(set(numbers)) < len(numbers) or any(
+                number <= (last.sequence if last else 0) for number in numbers
+            )
+            if older_copy and forked:
+                raise InvalidRequest(
+                    "an older copy was declared", "heads of one line; these have entries of one number that differ"
+                )
+            counted = Counted(tuple((head.sequence, head.head) for head in lost), older_copy)
+            total = self._counting(state.total, lost, older_copy, exhausted)
+            kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
+            line = Line(kind, COUNTED, purpose=kind.value, cost=total, counted=counted)
+            head = records.append(connection, last, line, state.raised(total), max([end, *numbers]) + 1)
         records.mark.replace(head)
         return head
+
+    def _counting(self, total: Amounts, lost: list[Receipt], older_copy: bool, exhausted: bool) -> Amounts:
+        """No less than what any unit has borne here and in the lost entries together."""
+        beyond = [tuple(map(Fraction, head.spent)) for head in lost]
+        if exhausted:
+            return tuple(map(max, zip(total, self.filter.limits, strict=True)))
+        return tuple((max if older_copy else sum)(parts) for parts in zip(total, *beyond, strict=True))
 
     # --- copies -------------------------------------------------------------------------------------------------
 
@@ -480,10 +492,19 @@ class Ledger:
         Args:
             delta: the δ at which it is told; the budget's if not given.
 
-        Source: privacy loss distributions; see ``accounting.epsilon_of_all``.
+        Source: privacy loss distributions, see ``accounting.epsilon_of_all``; or the plain sum where that is less. Once
+        entries were lost, of which nothing but their sum is known, it is ``spent``.
         """
-        events = [entry.event for entry in self._dearest(self.entries()) if entry.priced]
-        return epsilon_of_all(events, self.budget.delta if delta is None else delta)
+        slack = self.budget.delta if delta is None else number("delta", delta, 0, 1)
+        everything = self.entries()
+        if any(entry.kind in (Kind.RECONCILED, Kind.EXHAUSTED) for entry in everything):
+            return self.spent[0]
+        entries = [entry for entry in self._dearest(everything) if entry.priced]
+        sums = [
+            sum((price(value) for value in values), Fraction(0)) for values in zip(*map(_prices, entries), strict=True)
+        ]
+        known = rounded_up(sums[0]) if sums and sums[1] <= price(slack) else math.inf
+        return min(known, epsilon_of_all([entry.event for entry in entries], slack)) if entries else 0.0
 
     @staticmethod
     def _dearest(entries: list[Entry]) -> list[Entry]:
@@ -517,13 +538,9 @@ class Ledger:
         return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table>{head}{rows}</table>"
 
 
+def _prices(entry: Entry) -> tuple[float, float]:
+    return entry.epsilon, entry.delta
+
+
 def _keyless(store: Store, place: Path) -> LedgerError:
     return LedgerError(f"the key of ledger {store.name!r} is missing", f"its owner's key at {str(place)!r}")
-
-
-def _both(one: Amounts, other: Amounts) -> Amounts:
-    return tuple(a + b for a, b in zip(one, other, strict=True))
-
-
-def _most(*amounts: Amounts) -> Amounts:
-    return tuple(map(max, zip(*amounts, strict=True)))

@@ -49,6 +49,7 @@ class Entry:
         delta: likewise.
         priced: whether the total covers it.
         part: of which partition it saw which part; None if it saw everybody.
+        spent: the ledger's sums after the entry, exactly, one for each thing that its composition counts.
         when: UTC, ISO 8601.
         who: the account that charged.
     """
@@ -63,6 +64,7 @@ class Entry:
     delta: float
     priced: bool
     part: Part | None
+    spent: tuple[str, ...]
     when: str
     who: str
 
@@ -71,8 +73,9 @@ class Entry:
         """The entry that a record in the store tells of."""
         exact = {name: float(Fraction(body[name])) for name in ("epsilon", "delta")}
         part = None if body["part"] is None else (body["part"][0], body["part"][1])
-        told = {name: body[name] for name in cls.__dataclass_fields__}
-        return cls(**{**told, **exact, "part": part, "kind": Kind(body["kind"])})
+        spent = tuple(map(str, State.of(body["state"]).total))
+        told = {name: value for name, value in body.items() if name in cls.__dataclass_fields__}
+        return cls(**{**told, **exact, "part": part, "spent": spent, "kind": Kind(body["kind"])})
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,10 @@ class State:
         grown = {**sums, which: _plus(sums[which], cost) if which in sums else cost}
         return replace(counted, parts={**self.parts, name: grown})
 
+    def bound(self, fingerprint: str) -> State:
+        """After the data changed: a unit may now be in another part than before, so that all have borne the total."""
+        return replace(self.raised(self.total), fingerprint=fingerprint)
+
     def raised(self, total: Amounts) -> State:
         """After everybody is taken to have borne this much."""
         return replace(self, everybody=total, parts={})
@@ -165,7 +172,7 @@ def opened(row: Row, key: OwnerKey, name: str) -> dict[str, Any]:
     Raises:
         LedgerCorrupt: it is not what was written there under this key.
     """
-    found = json.loads(row.body) if key.holds(row.body, row.mac) else {}
+    found = json.loads(row.body) if key.holds("entry", row.body, row.mac) else {}
     if not found:
         raise LedgerCorrupt(
             f"ledger {name!r} does not verify: entry {row.sequence} was changed",
@@ -218,7 +225,7 @@ def _after(found: dict[str, Any], state: State) -> State:
             part = None if found["part"] is None else (found["part"][0], found["part"][1])
             return state.plus(cost, part, found["priced"])
         case Kind.BINDING:
-            return replace(state, fingerprint=found["state"]["fingerprint"])
+            return state.bound(found["state"]["fingerprint"])
         case _:
             return state.raised(cost)
 

@@ -156,7 +156,9 @@ class _BasicFilter(Filter):
         return rounded_up(total[0]), rounded_up(total[1])
 
     def left(self, total: Amounts) -> tuple[float, float]:
-        return rounded_down(self.limits[0] - total[0]), rounded_down(self.limits[1] - total[1])
+        rest = (max(limit - part, Fraction(0)) for part, limit in zip(total, self.limits, strict=True))
+        epsilon, delta = map(rounded_down, rest)
+        return epsilon, delta
 
 
 @final

@@ -55,9 +55,10 @@ def export(source: Store, head: Receipt, path: Path) -> Path:
         lines += [{"entry": json.loads(row.body), "mac": row.mac} for row in source.rows(connection)]
     lines.append({"head": head.to_dict()})
     try:
-        path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
+        with path.open("x", encoding="utf-8") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
     except OSError as error:
         raise LedgerError(
-            f"an export to {str(path)!r} was asked for", f"a file that can be written ({error.strerror})"
+            f"an export to {str(path)!r} was asked for", f"a new file that can be written ({error.strerror})"
         ) from None
     return path

@@ -64,9 +64,9 @@ class HighWater:
 
     def _slot(self, head: Receipt) -> bytes:
         text = f"{head.sequence} {json.dumps(head.to_dict())}"
-        return f"{self._key.mac(text)} {text}\n".encode().ljust(SIZE)
+        return f"{self._key.mac('head', text)} {text}\n".encode().ljust(SIZE)
 
     def _sequence(self, slot: bytes) -> int:
         """The number of the head in a slot; -1 if it does not verify."""
         mac, _, text = slot.decode("ascii", errors="replace").rstrip().partition(" ")
-        return int(text.partition(" ")[0]) if text and self._key.holds(text, mac) else -1
+        return int(text.partition(" ")[0]) if text and self._key.holds("head", text, mac) else -1

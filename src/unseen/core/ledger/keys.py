@@ -61,15 +61,15 @@ class OwnerKey:
         make_file(path, secrets.token_bytes(32))
         return cls.read(path)
 
-    def mac(self, text: str) -> str:
-        """HMAC-SHA256 of a text, in hexadecimal."""
-        return hmac.new(self._secret, text.encode(), hashlib.sha256).hexdigest()
+    def mac(self, kind: str, text: str) -> str:
+        """HMAC-SHA256 of a text of one kind, in hexadecimal; no record passes for one of another kind."""
+        return hmac.new(self._secret, f"{kind}\n{text}".encode(), hashlib.sha256).hexdigest()
 
-    def holds(self, text: object, mac: object) -> bool:
-        """Whether a text has this mac; whatever is not a text has none."""
+    def holds(self, kind: str, text: object, mac: object) -> bool:
+        """Whether a text of one kind has this mac; whatever is not a text has none."""
         if not isinstance(text, str) or not isinstance(mac, str):
             return False
-        return hmac.compare_digest(self.mac(text).encode(), mac.encode(errors="replace"))
+        return hmac.compare_digest(self.mac(kind, text).encode(), mac.encode(errors="replace"))
 
     def fingerprinted(self, fingerprint: Fingerprint) -> str:
         """The keyed fingerprint of data."""

@@ -27,7 +27,7 @@ from unseen.core.release import Receipt
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Line", "Records", "head_path", "key_path", "now"]
+__all__ = ["Counted", "Line", "Records", "key_path", "now"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Line:
         event: what happens.
         part: which units it sees, if not all.
         request: the caller's request key, as keyed hashes.
+        counted: of a reconciliation, the lost heads that it counts.
     """
 
     kind: Kind
@@ -53,6 +54,26 @@ class Line:
     event: Event | None = None
     part: Part | None = None
     request: dict[str, str] | None = None
+    counted: Counted | None = None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Lost heads that a reconciliation counts.
+
+    Args:
+        heads: number and mac of each.
+        one_line: whether all of them, and all entries that are still there, are declared to be of one line, so that
+            whatever comes before the highest is counted with it.
+    """
+
+    heads: tuple[tuple[int, str], ...]
+    one_line: bool
+
+    def holds(self, head: Receipt) -> bool:
+        """Whether a head is among those that were counted."""
+        before = self.one_line and head.sequence < max((number for number, _ in self.heads), default=0)
+        return before or (head.sequence, head.head) in self.heads
 
 
 class Records:
@@ -61,11 +82,18 @@ class Records:
     Args:
         store: where they lie.
         key: the owner's key.
-        mark: the highest head that this place has seen.
+        key_path: where it lies; beside it the highest head is kept that this place has seen.
     """
 
-    def __init__(self, store: Store, key: OwnerKey, mark: HighWater) -> None:
-        self.store, self.key, self.mark = store, key, mark
+    def __init__(self, store: Store, key: OwnerKey, key_path: Path) -> None:
+        self.store, self.key, self.key_path = store, key, key_path
+
+    @cached_property
+    def mark(self) -> HighWater:
+        """The highest head that this place has seen; one key may serve several ledgers."""
+        own = self.store.path is not None and self.key_path == default_key(self.store.path)
+        name = self.key_path.name.removesuffix(".key") + ("" if own else f".{self.first[0]['id']}") + ".head"
+        return HighWater(self.key_path.with_name(name), self.key)
 
     @cached_property
     def first(self) -> tuple[dict[str, Any], str]:
@@ -75,7 +103,7 @@ class Records:
 
     def _population(self, connection: Connection, *, lock: bool = False) -> tuple[dict[str, Any], str]:
         rows = self.store.population(connection, lock=lock)
-        if len(rows) != 1 or not self.key.holds(*rows[0]):
+        if len(rows) != 1 or not self.key.holds("population", *rows[0]):
             raise LedgerCorrupt(
                 f"ledger {self.store.name!r} does not verify", "its first record as it was made under this key"
             )
@@ -145,12 +173,15 @@ class Records:
                 "cost": list(map(str, line.cost)),
                 "part": line.part,
                 "request": line.request,
+                "counted": None
+                if line.counted is None
+                else {"heads": line.counted.heads, "one_line": line.counted.one_line},
                 "state": after.to_dict(),
                 "when": now(),
                 "who": _who(),
             }
         )
-        row = Row(number, line.request["key"] if line.request else None, body, self.key.mac(body))
+        row = Row(number, line.request["key"] if line.request else None, body, self.key.mac("entry", body))
         self.store.append(connection, row)
         return self.receipt(row, after)
 
@@ -194,7 +225,7 @@ class Records:
 
     def check_kept(self, sequence: int, entry: str, body: str, mac: str) -> None:
         """Raise unless a release is the one that was kept for its entry."""
-        if not self.key.holds(f"{entry}\n{body}", mac):
+        if not self.key.holds("release", f"{entry}\n{body}", mac):
             raise LedgerCorrupt(
                 f"ledger {self.store.name!r} does not verify: the release of entry {sequence} was changed",
                 f"the release of entry {sequence} as it was kept under this key",
@@ -244,12 +275,29 @@ class Records:
             return f"the highest head that is known here, in {str(self.mark.path)!r}, is another ledger's"
         if known.sequence == 0:
             return "" if known.head == self.first[1] else "it is another ledger than the one that is known"
-        if found := last if top == known.sequence else self.store.at(connection, known.sequence):
-            return "" if found.mac == known.head else f"entry {known.sequence} is another than the one that is known"
+        found = last if top == known.sequence else self.store.at(connection, known.sequence)
+        if found is not None and found.mac == known.head:
+            return ""
+        if self._counted(connection, known):
+            return ""
+        if found is not None:
+            return f"entry {known.sequence} is another than the one that is known"
         if top > known.sequence:
-            return ""  # lost, and counted since: only a reconciliation leaves a gap
+            return f"entry {known.sequence} was lost and is not among those that were counted since"
         missing = f"entry {top + 1} is" if top + 1 == known.sequence else f"entries {top + 1} to {known.sequence} are"
         return f"{missing} missing from its end; it is an older copy, or was cut"
+
+    def _counted(self, connection: Connection, known: Receipt) -> bool:
+        """Whether a head that is not there was counted by a reconciliation."""
+        for row in self.store.rows(connection):
+            found = opened(row, self.key, self.store.name)
+            if found["kind"] == Kind.EXHAUSTED:
+                return True  # no lost entry spent more than everything
+            if found["kind"] == Kind.RECONCILED:
+                heads = tuple((number, mac) for number, mac in found["counted"]["heads"])
+                if Counted(heads, found["counted"]["one_line"]).holds(known):
+                    return True
+        return False
 
 
 def key_path(store: Store, key: str | Path | None) -> Path:
@@ -260,12 +308,12 @@ def key_path(store: Store, key: str | Path | None) -> Path:
         raise LedgerError(
             f"ledger {store.name!r} was asked for without its key", "the owner's key file", 'key="patients.key"'
         )
-    return store.path.with_name(store.path.name + ".key")
+    return default_key(store.path)
 
 
-def head_path(key: Path) -> Path:
-    """Where the highest head lies that was seen, given the key's place."""
-    return key.with_name(key.name.removesuffix(".key") + ".head")
+def default_key(ledger: Path) -> Path:
+    """Where the key of a SQLite ledger lies if nothing else is said."""
+    return ledger.with_name(ledger.name + ".key")
 
 
 def now() -> str:
