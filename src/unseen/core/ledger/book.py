@@ -411,12 +411,8 @@ class Ledger:
             )
         with records.appending(locked=True) as (connection, last, state):
             lost = [head for head in known.values() if records.behind(connection, head, last)]
-            top = max([last.sequence if last else 0, *(head.sequence for head in lost)])
-            numbers = [head.sequence for head in lost]
-            forked = len(set(numbers)) < len(numbers) or any(
-                number <= (last.sequence if last else 0) for number in numbers
-            )
-            if older_copy and forked:
+            end, numbers = last.sequence if last else 0, [head.sequence for head in lost]
+            if older_copy and (len(set(numbers)) < len(numbers) or min(numbers, default=end + 1) <= end):
                 raise InvalidRequest(
                     "an older copy was declared", "heads of one line; these have entries of one number that differ"
                 )
