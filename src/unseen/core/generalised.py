@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,20 +15,20 @@ __all__ = ["Anything", "Cover", "Covers", "Interval", "Members", "Prefix"]
 
 
 @dataclass(frozen=True)
-class Cover:
+class Cover(ABC):
     """The set of original values that one released value stands for."""
 
+    @abstractmethod
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the original values it covers.
 
         Args:
             values: shape (n,), numbers or texts.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """The cover as JSON-ready values."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,12 +27,12 @@ class EachRow:
 
 
 @dataclass(frozen=True)
-class Domain:
+class Domain(ABC):
     """The values a column may have, with a total rule for all others."""
 
+    @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """The domain as JSON-ready values."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
