@@ -8,6 +8,7 @@ keys         the owner's key, and what is derived from it
 high_water   the highest head that this place has seen
 store        SQLite or PostgreSQL: tables and serialised transactions
 copies       backup and export
+notebook     how a ledger shows itself in a notebook
 """
 # SPDX-License-Identifier: Apache-2.0
 

@@ -8,14 +8,13 @@ import math
 import secrets
 from enum import StrEnum
 from fractions import Fraction
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from unseen.core.accounting import Event, epsilon_of_all
 from unseen.core.errors import BudgetExceeded, InvalidRequest, LedgerError, LedgerMismatch
 from unseen.core.guarantee import DP, Guarantee, Nothing, number, price, rounded_up
-from unseen.core.ledger import copies
+from unseen.core.ledger import copies, notebook
 from unseen.core.ledger.chain import Entry, Kind, Part, State, canonical, opened
 from unseen.core.ledger.composition import Amounts, Basic, Composition, Filter
 from unseen.core.ledger.keys import Fingerprint, OwnerKey
@@ -313,7 +312,7 @@ class Ledger:
         """A caller's request key and what it was used for, as keyed hashes that entries hold."""
         key = self._records.key
         return {
-            "key": key.mac("request", request),
+            "key": key.mac("request", canonical({"request": request})),
             "configuration": key.mac("configuration", canonical(configuration)),
         }
 
@@ -341,7 +340,7 @@ class Ledger:
 
     def keep(self, receipt: Receipt, released: dict[str, Any]) -> None:
         """Keep what was released for the request that its entry holds, durably, before it leaves."""
-        body = canonical(released)
+        body = json.dumps(released)
         with self._records.store.writing() as connection:
             mac = self._records.key.mac("release", f"{receipt.head}\n{body}")
             self._records.store.keep(connection, receipt.sequence, body, mac)
@@ -463,7 +462,7 @@ class Ledger:
     def export(self, path: str | Path) -> Path:
         """Write all records as JSON lines that anybody can read: first record, entries, signed head."""
         self.verify()
-        return copies.export(self._records.store, self.head, Path(path))
+        return copies.export(self._records, Path(path))
 
     # --- what was spent -----------------------------------------------------------------------------------------
 
@@ -525,13 +524,13 @@ class Ledger:
         return f"<Ledger {name}: ε {self.spent[0]:g} of {self.budget.epsilon:g} spent; {self.total}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{entry.sequence}<td>{escape(entry.guard or entry.kind)}<td>{escape(entry.purpose)}"
-            f"<td>{entry.epsilon:g}<td>{entry.delta:g}<td>{entry.when}"
-            for entry in self.entries()
-        )
-        head = "<tr><th>#<th>guard<th>purpose<th>ε<th>δ<th>when"
-        return f"<p><b>{escape(repr(self)[1:-1])}</b></p><table>{head}{rows}</table>"
+        used, budget = self.filter.share(self._records.now().total), self.budget
+        if self.composition == Basic.name:
+            spent = f"ε {self.spent[0]:g} of {budget.epsilon:g} spent"
+        else:
+            spent = f"{100 * used:.1f} % used of the curve for ε {budget.epsilon:g}, δ {budget.delta:g}"
+        title = f"{self.location.rsplit('/', 1)[-1]} · {self.composition} composition · per {budget.unit}"
+        return notebook.html(title, used, [spent, self.total], self.locked, self.entries())
 
 
 def _prices(entry: Entry) -> tuple[float, float]:

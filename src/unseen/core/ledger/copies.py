@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+from errno import EEXIST
 from pathlib import Path
 from typing import Any
 
 from unseen.core.errors import LedgerError
+from unseen.core.ledger.keys import make_file
+from unseen.core.ledger.records import Records
 from unseen.core.ledger.store import Store
-from unseen.core.release import Receipt
 
 __all__ = ["copy", "export"]
 
@@ -25,8 +27,8 @@ def copy(source: Store, target: Store, what: str) -> Path:
     Raises:
         LedgerError: there is something already, or it cannot be written.
     """
-    fresh = target.path is not None and not target.path.exists()
-    if target.path is not None and (not fresh or not target.path.parent.is_dir()):
+    fresh = target.path is not None
+    if target.path is not None and not _can_be_made(target.path):
         raise LedgerError(f"{what} at {target.name!r} was asked for", "a new file in a folder that exists")
     try:
         with source.reading() as reader, target.writing() as writer:
@@ -46,19 +48,30 @@ def copy(source: Store, target: Store, what: str) -> Path:
     return target.path or Path()
 
 
-def export(source: Store, head: Receipt, path: Path) -> Path:
-    """Write first record, entries and signed head as JSON lines."""
+def export(records: Records, path: Path) -> Path:
+    """Write first record, entries and signed head as JSON lines into a new file, whole or not at all."""
+    source = records.store
     with source.reading() as connection:
+        rows = source.rows(connection)
         lines: list[dict[str, Any]] = [
             {"population": json.loads(body), "mac": mac} for body, mac in source.population(connection)
         ]
-        lines += [{"entry": json.loads(row.body), "mac": row.mac} for row in source.rows(connection)]
-    lines.append({"head": head.to_dict()})
+    lines += [{"entry": json.loads(row.body), "mac": row.mac} for row in rows]
+    last = rows[-1] if rows else None
+    lines.append({"head": records.receipt(last, records.state(last)).to_dict()})
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.writelines(json.dumps(line) + "\n" for line in lines)
+        if path.exists():
+            raise FileExistsError(EEXIST, "it is there already")
+        make_file(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
     except OSError as error:
         raise LedgerError(
             f"an export to {str(path)!r} was asked for", f"a new file that can be written ({error.strerror})"
         ) from None
     return path
+
+
+def _can_be_made(path: Path) -> bool:
+    try:
+        return not path.exists() and path.parent.is_dir()
+    except OSError:
+        return False

@@ -70,10 +70,10 @@ class Counted:
     heads: tuple[tuple[int, str], ...]
     one_line: bool
 
-    def holds(self, head: Receipt) -> bool:
-        """Whether a head is among those that were counted."""
+    def holds(self, head: Receipt, lenient: bool) -> bool:
+        """Whether a head was counted; if lenient, any is that comes before one of them on what was declared as one line."""
         before = self.one_line and head.sequence < max((number for number, _ in self.heads), default=0)
-        return before or (head.sequence, head.head) in self.heads
+        return (lenient and before) or (head.sequence, head.head) in self.heads
 
 
 class Records:
@@ -248,8 +248,9 @@ class Records:
         mark = self.mark.highest()
         with self.store.reading() as connection:
             last = self.store.last(connection)
-            for head in (mark, *known):
-                self._reach(connection, head, last)
+            self._reach(connection, mark, last)
+            for head in known:
+                self._reach(connection, head, last, lenient=True)
 
     def locked(self) -> str:
         """Why nothing can be charged, in words; empty if it can."""
@@ -257,8 +258,8 @@ class Records:
         with self.store.reading() as connection:
             return self.behind(connection, mark, self.store.last(connection))
 
-    def _reach(self, connection: Connection, known: Receipt | None, last: Row | None) -> None:
-        if reason := self.behind(connection, known, last):
+    def _reach(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> None:
+        if reason := self.behind(connection, known, last, lenient=lenient):
             raise LedgerLocked(
                 f"ledger {self.store.name!r} is locked: {reason}",
                 "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
@@ -266,8 +267,15 @@ class Records:
                 "unseen ledger reconcile",
             )
 
-    def behind(self, connection: Connection, known: Receipt | None, last: Row | None) -> str:
-        """What is missing of a head that is known, in words; empty if it is there. None knows of no entry at all."""
+    def behind(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> str:
+        """What is missing of a head that is known, in words; empty if it is there. None knows of no entry at all.
+
+        Args:
+            connection: a transaction.
+            known: the head.
+            last: the last entry.
+            lenient: take a lost head for counted that was not named, on what was declared as one line.
+        """
         top = last.sequence if last else 0
         if known is None:
             return "" if top == 0 else f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
@@ -278,7 +286,7 @@ class Records:
         found = last if top == known.sequence else self.store.at(connection, known.sequence)
         if found is not None and found.mac == known.head:
             return ""
-        if self._counted(connection, known):
+        if self._counted(connection, known, lenient):
             return ""
         if found is not None:
             return f"entry {known.sequence} is another than the one that is known"
@@ -287,15 +295,15 @@ class Records:
         missing = f"entry {top + 1} is" if top + 1 == known.sequence else f"entries {top + 1} to {known.sequence} are"
         return f"{missing} missing from its end; it is an older copy, or was cut"
 
-    def _counted(self, connection: Connection, known: Receipt) -> bool:
+    def _counted(self, connection: Connection, known: Receipt, lenient: bool) -> bool:
         """Whether a head that is not there was counted by a reconciliation."""
         for row in self.store.rows(connection):
             found = opened(row, self.key, self.store.name)
-            if found["kind"] == Kind.EXHAUSTED:
+            if found["kind"] == Kind.EXHAUSTED and known.sequence < row.sequence:
                 return True  # no lost entry spent more than everything
             if found["kind"] == Kind.RECONCILED:
                 heads = tuple((number, mac) for number, mac in found["counted"]["heads"])
-                if Counted(heads, found["counted"]["one_line"]).holds(known):
+                if Counted(heads, found["counted"]["one_line"]).holds(known, lenient):
                     return True
         return False
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from unseen.core.errors import LedgerCorrupt, LedgerError, extra
@@ -88,7 +88,7 @@ class Store:
         self.url = str(location) if "://" in str(location) else None
         self.path = None if self.url else Path(location)
         self._engines: dict[int, Engine] = {}
-        if self.url and not self.url.startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+        if self.url and not _is_postgres(self.url):
             raise LedgerError(
                 f"a ledger at {self.name!r} was asked for",
                 "the path of a SQLite file, or a PostgreSQL URL",
@@ -168,6 +168,8 @@ class Store:
         try:
             with self._engine.connect() as connection:
                 yield connection
+        except UnicodeDecodeError:
+            raise LedgerCorrupt(f"ledger {self.name!r} cannot be read", "a store that un.protect made") from None
         except DBAPIError as error:
             told = " ".join(str(error.orig).split())
             if error.connection_invalidated or any(word in told.lower() for word in UNREACHABLE) or self._cut(error):
@@ -227,6 +229,13 @@ class Store:
     def keep(self, connection: Connection, sequence: int, body: str, mac: str) -> None:
         """Keep a release for its request."""
         connection.execute(KEEP, {"sequence": sequence, "body": body, "mac": mac})
+
+
+def _is_postgres(url: str) -> bool:
+    try:
+        return make_url(url).drivername in ("postgresql", "postgresql+psycopg", "postgres")
+    except (ValueError, ArgumentError):
+        return False
 
 
 def _close(engine: Engine, process: int) -> None:
