@@ -176,6 +176,16 @@ def test_whatever_is_admitted_costs_no_more_than_the_budget_by_an_exact_accounta
         assert accounting.epsilon_of_all(events, 1e-5) <= 2 + 1e-3
 
 
+@pytest.mark.parametrize("composition", [Basic(), Renyi()], ids=repr)
+def test_a_ledger_shows_in_a_notebook_what_is_used(tmp_path: Path, composition: Composition) -> None:
+    book = ledger(tmp_path / "a.ledger", composition)
+    for number in range(25):
+        book.charge("Count", accounting.laplace(20), un.DP(0.05, 0, "row"), purpose=f"<b>{number}")
+    shown = book._repr_html_()
+    assert "per row" in shown and "&lt;b&gt;24" in shown and "&lt;b&gt;4<" not in shown
+    assert ("1.25 of 3 spent" if composition.name == "basic" else "% used of the curve") in shown
+
+
 def test_nothing_spent_is_told_as_nothing(tmp_path: Path) -> None:
     book = ledger(tmp_path / "a.ledger", Renyi())
     assert book.spent == (0, 0) and book.head.epsilon_left > 1

@@ -528,7 +528,7 @@ class Ledger:
         if self.composition == Basic.name:
             spent = f"ε {self.spent[0]:g} of {budget.epsilon:g} spent"
         else:
-            spent = f"{100 * used:.1f} % used of the curve for ε {budget.epsilon:g}, δ {budget.delta:g}"
+            spent = f"{100 * float(used):.1f} % used of the curve for ε {budget.epsilon:g}, δ {budget.delta:g}"
         title = f"{self.location.rsplit('/', 1)[-1]} · {self.composition} composition · per {budget.unit}"
         return notebook.html(title, used, [spent, self.total], self.locked, self.entries())
 

@@ -71,7 +71,7 @@ class Counted:
     one_line: bool
 
     def holds(self, head: Receipt, lenient: bool) -> bool:
-        """Whether a head was counted; if lenient, any is that comes before one of them on what was declared as one line."""
+        """Whether a head was counted; if lenient, so is any before one of them on what was declared as one line."""
         before = self.one_line and head.sequence < max((number for number, _ in self.heads), default=0)
         return (lenient and before) or (head.sequence, head.head) in self.heads
 
