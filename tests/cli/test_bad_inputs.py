@@ -149,6 +149,7 @@ def _truncated(path: Path) -> None:
 
 def _edited(path: Path) -> None:
     with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER entries_update")
         body = connection.execute("SELECT body FROM entries").fetchone()[0]
         connection.execute("UPDATE entries SET body = ?", (body.replace("1/4", "1/8"),))
     connection.close()

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -33,6 +33,12 @@ ledgers = typer.Typer(help="What was spent on a population.", no_args_is_help=Tr
 app.add_typer(ledgers, name="ledger")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of text.")]
+Place = Annotated[str, typer.Argument(metavar="LEDGER", help="Path of the ledger, or postgresql://user@host/database.")]
+Key = Annotated[Path | None, typer.Option("--key", help="The owner's key; beside a ledger's file it is LEDGER.key.")]
+Against = Annotated[
+    list[Path] | None,
+    typer.Option("--against", metavar="RECEIPT.json", help="A receipt that the ledger gave; may be repeated."),
+]
 
 
 def _version(asked: bool) -> None:
@@ -63,12 +69,16 @@ def run(
     shareable: Annotated[
         bool, typer.Option("--shareable", help="Write only what was paid for: no measurements, no exact results.")
     ] = False,
+    data_changed: Annotated[
+        Literal["same-people", "appended-rows"] | None,
+        typer.Option("--data-changed", help="What has happened to the data since the ledger was bound to them."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Release what a recipe asks for, attack it, and report claimed against measured."""
     from unseen.cli.run import command
 
-    raise typer.Exit(command(file, out, shareable, _wants_json(context, json)))
+    raise typer.Exit(command(file, out, shareable, data_changed, _wants_json(context, json)))
 
 
 @app.command(epilog=EPILOG)
@@ -92,25 +102,102 @@ def check(
 @ledgers.command("show", epilog=EPILOG)
 def show(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="The ledger.")],
+    ledger: Place,
+    key: Key = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg|.html", help="Draw what was spent, release by release.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print the budget, what is left, and every release."""
     from unseen.cli.ledger import show as command
 
-    raise typer.Exit(command(path, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, plot, _wants_json(context, json)))
 
 
 @ledgers.command("verify", epilog=EPILOG)
-def verify(
-    context: typer.Context,
-    path: Annotated[Path, typer.Argument(help="The ledger.")],
-    json: Json = False,
-) -> None:
-    """Check every entry against the owner's key, and the sums."""
+def verify(context: typer.Context, ledger: Place, key: Key = None, against: Against = None, json: Json = False) -> None:
+    """Check every entry against the owner's key, the sums, and that nothing is missing."""
     from unseen.cli.ledger import verify as command
 
-    raise typer.Exit(command(path, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, against or [], _wants_json(context, json)))
+
+
+@ledgers.command("check", epilog=EPILOG)
+def check_receipt(
+    context: typer.Context,
+    receipt: Annotated[Path, typer.Argument(metavar="RECEIPT.json", help="A saved release, or a receipt.")],
+    public_key: Annotated[
+        str | None, typer.Option("--public-key", metavar="HEX", help="The owner's, as you know it.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check the signature of a receipt, without its ledger, and say what it says."""
+    from unseen.cli.ledger import check as command
+
+    raise typer.Exit(command(receipt, public_key, _wants_json(context, json)))
+
+
+@ledgers.command("export", epilog=EPILOG)
+def export(
+    context: typer.Context,
+    ledger: Place,
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl", help="A new file.")],
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Write all records as JSON lines that anybody can read."""
+    from unseen.cli.ledger import export as command
+
+    raise typer.Exit(command(ledger, key, file, _wants_json(context, json)))
+
+
+@ledgers.command("backup", epilog=EPILOG)
+def backup(
+    context: typer.Context,
+    ledger: Place,
+    file: Annotated[Path, typer.Argument(help="A new file.")],
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Write a copy of all records; keep the owner's key elsewhere, it is not in it."""
+    from unseen.cli.ledger import backup as command
+
+    raise typer.Exit(command(ledger, key, file, _wants_json(context, json)))
+
+
+@ledgers.command("restore", epilog=EPILOG)
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="BACKUP", help="What backup wrote.")],
+    ledger: Place,
+    key: Key = None,
+    json: Json = False,
+) -> None:
+    """Make a ledger of a backup; it stays locked if it is older than what was seen here."""
+    from unseen.cli.ledger import restore as command
+
+    raise typer.Exit(command(file, ledger, key, _wants_json(context, json)))
+
+
+@ledgers.command("reconcile", epilog=EPILOG)
+def reconcile(
+    context: typer.Context,
+    ledger: Place,
+    key: Key = None,
+    against: Against = None,
+    older_copy: Annotated[
+        bool, typer.Option("--older-copy", help="Declare that the receipts' ledger held all entries that are here.")
+    ] = False,
+    exhausted: Annotated[
+        bool, typer.Option("--exhausted", help="Declare everything as spent: it is not known what was lost.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Count what was spent in entries that were lost, and unlock the ledger. Nothing is given back."""
+    from unseen.cli.ledger import reconcile as command
+
+    raise typer.Exit(command(ledger, key, against or [], older_copy, exhausted, _wants_json(context, json)))
 
 
 @app.command(epilog=EPILOG)
@@ -143,7 +230,7 @@ def _code(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except UnseenError as error:
         refusal(error)
-        return FAULT if getattr(error, "charged", 0) else REFUSED
+        return REFUSED
     except (KeyboardInterrupt, typer.Abort):
         refusal("interrupted")
         return 130

@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unseen.cli.terminal import BROKEN, FINE, print_json, watched
+from unseen.cli.terminal import BROKEN, FAULT, FINE, print_json, refusal, watched
 
 if TYPE_CHECKING:
     from unseen.report.summary import Summary
@@ -16,13 +16,19 @@ __all__ = ["command"]
 STYLES = {"holds": "green", "broken": "bold red", "not attacked": "dim"}
 
 
-def command(file: Path, out: Path, shareable: bool, as_json: bool) -> int:
+def command(file: Path, out: Path, shareable: bool, data_changed: str | None, as_json: bool) -> int:
     """Run a recipe and print what came of it."""
-    from unseen.recipe import Recipe
+    from unseen.core.ledger import Change
+    from unseen.recipe import Interrupted, Recipe
     from unseen.report.claims import Verdict
 
-    with watched() as progress:
-        summary = Recipe.read(file).run(out, shareable, progress)
+    changed = None if data_changed is None else Change(data_changed.replace("-", " "))
+    try:
+        with watched() as progress:
+            summary = Recipe.read(file).run(out, shareable, progress, changed)
+    except Interrupted as stopped:  # no refusal: something was charged
+        refusal(stopped)
+        return FAULT
     broken = any(one.report.verdict is Verdict.BROKEN for one in summary.released)
     if as_json:
         print_json((summary.for_sharing() if shareable else summary).to_dict())
@@ -50,12 +56,10 @@ def _print(summary: Summary, out: Path) -> None:
     console.print(table)
     if summary.account is not None:
         held = summary.account
-        console.print(
-            Text(
-                f"\nLeft: ε {held.epsilon_left:.6g} of {held.epsilon:g}, δ {held.delta_left:.3g} of {held.delta:g}."
-                f" {held.total}."
-            )
-        )
+        left = f"Left: ε {held.epsilon_left:.6g} of {held.epsilon:g}, δ {held.delta_left:.3g} of {held.delta:g}."
+        if held.composition != "basic":
+            left = f"Left for the next release: up to ε {held.epsilon_left:.6g}, δ {held.delta_left:.3g}."
+        console.print(Text(f"\n{left} {held.total}."))
     console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)
     if summary.shareable:
         console.print(Text("Pass on report.html and report.json alone: the ledger and its key may lie beside them."))

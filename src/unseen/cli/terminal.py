@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["BROKEN", "FAULT", "FINE", "REFUSED", "fault", "print_json", "refusal", "watched"]
+__all__ = ["BROKEN", "FAULT", "FINE", "REFUSED", "fault", "print_json", "printable", "refusal", "watched"]
 
 FINE, FAULT, REFUSED, BROKEN = 0, 1, 2, 3
 DEBUG = "UNSEEN_DEBUG"
@@ -19,7 +19,7 @@ DEBUG = "UNSEEN_DEBUG"
 
 def refusal(error: object) -> None:
     """One line on standard error."""
-    print("unseen: " + " ".join(_printable(str(error)).split()), file=sys.stderr)
+    print("unseen: " + " ".join(printable(str(error)).split()), file=sys.stderr)
 
 
 def fault(error: BaseException) -> None:
@@ -31,7 +31,7 @@ def fault(error: BaseException) -> None:
     refusal(f"a fault of unseen: {type(error).__name__}{place}; {DEBUG}=1 shows all of it, private values too")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without what could steer a terminal."""
     return "".join(one if one.isprintable() or one.isspace() else "�" for one in text)
 

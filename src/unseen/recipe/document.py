@@ -11,13 +11,16 @@ from typing import Any
 
 from unseen.core.errors import InvalidRecipe, InvalidRequest, shown
 from unseen.core.guarantee import DP
+from unseen.core.ledger import Basic, Composition, Renyi
 from unseen.core.policy import Policy
 from unseen.core.schema import Categorical, Digits, Domain, EachRow, Range, Schema
-from unseen.recipe.keys import FLAG, NUMBER, TABLE, TEXT, TEXTS, WHOLE, Keys, Kind, either
+from unseen.recipe.keys import FLAG, NUMBER, TABLE, TEXT, TEXTS, WHOLE, Keys, Kind, either, near
 
 __all__ = ["Document", "Part", "read"]
 
 TABLES = ("title", "purpose", "data", "schema", "budget", "release", "attack", "policy")
+BUDGET = ("epsilon", "delta", "ledger", "key", "composition")
+COMPOSITIONS: dict[str, type[Composition]] = {one.name: one for one in (Basic, Renyi)}
 MOST_COLUMNS = 500
 PAIR = Kind("two numbers, [low, high]", lambda v: isinstance(v, list) and len(v) == 2 and all(map(NUMBER.fits, v)))
 WORD = either(TEXT, NUMBER, FLAG)
@@ -60,7 +63,9 @@ class Document:
         derive: new column's name to its expression.
         schema: the owner's declaration.
         budget: ε and δ over everything.
-        ledger: path of the ledger, relative to the folder of the results.
+        ledger: path of the ledger, relative to the folder of the results, or a PostgreSQL URL.
+        key: path of the owner's key, relative to the folder of the results; None for the one beside the ledger.
+        composition: how prices add up; None where the recipe does not say.
         releases: in the order of the file.
         attacks: likewise.
         policy: what may be released without asking; None for anything.
@@ -74,6 +79,8 @@ class Document:
     schema: Schema
     budget: DP
     ledger: str
+    key: str | None
+    composition: Composition | None
     releases: tuple[Part, ...]
     attacks: tuple[Part, ...]
     policy: Policy | None
@@ -88,7 +95,7 @@ def read(path: str | Path) -> Document:
     file = Path(path)
     top = Keys(file.name, "recipe", _toml(file), TABLES)
     data = Keys(file.name, "[data]", top.take("data", TABLE), ("source", "derive"))
-    budget = Keys(file.name, "[budget]", top.take("budget", TABLE), ("epsilon", "delta", "ledger"))
+    budget = Keys(file.name, "[budget]", top.take("budget", TABLE), BUDGET)
     with budget.faults():
         whole = DP(budget.take("epsilon", NUMBER), budget.take("delta", NUMBER, 0.0))
     releases = tuple(_part(file, "release", "guard", entry) for entry in _entries(top, "release", at_least=1))
@@ -101,11 +108,34 @@ def read(path: str | Path) -> Document:
         derive=_derive(data),
         schema=_schema(top),
         budget=whole,
-        ledger=budget.take("ledger", TEXT, f"{file.stem}.ledger"),
+        ledger=_ledger(budget, f"{file.stem}.ledger"),
+        key=budget.take("key", TEXT, None),
+        composition=_composition(budget, whole),
         releases=releases,
         attacks=tuple(_part(file, "attack", "on", entry) for entry in _entries(top, "attack")),
         policy=_policy(top),
     )
+
+
+def _ledger(budget: Keys, default: str) -> str:
+    place: str = budget.take("ledger", TEXT, default)
+    if "://" in place and "key" not in budget.table:
+        raise budget.fault(
+            "a ledger at a URL was given without its key", "the owner's key file", 'key = "patients.key"'
+        )
+    return place
+
+
+def _composition(budget: Keys, whole: DP) -> Composition | None:
+    name = budget.take("composition", TEXT, None)
+    if name is None:
+        return None
+    if name not in COMPOSITIONS:
+        raise budget.fault(f"composition = {name!r}", f"composition is {shown(COMPOSITIONS)}", near(name, COMPOSITIONS))
+    found = COMPOSITIONS[name]()
+    with budget.faults("composition"):
+        found.record(whole)  # refuses a budget that it does not fit
+    return found
 
 
 def _toml(file: Path) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
-from unseen.core.errors import BudgetExceeded, InvalidRequest, PolicyRefused, UnseenError
+from unseen.core.errors import BudgetExceeded, InvalidRequest, LedgerMismatch, PolicyRefused, UnseenError
 from unseen.core.guarantee import DP, Guarantee, price
-from unseen.core.ledger import Ledger
+from unseen.core.ledger import Basic, Change, Ledger
 from unseen.core.schema import EachRow, Range
 from unseen.data import protect
 from unseen.recipe.derive import derived
@@ -25,7 +26,7 @@ from unseen.recipe.registry import tasks
 from unseen.recipe.task import Done, Task
 from unseen.report.summary import Account, Released, Summary
 
-__all__ = ["Progress", "Recipe"]
+__all__ = ["Interrupted", "Progress", "Recipe"]
 
 Progress = Callable[[str, int, int], None]
 """Called before each step with what is done next, how many steps are done, and how many there are."""
@@ -66,30 +67,31 @@ class Recipe:
             PolicyRefused: the recipe's policy does not let one out.
             BudgetExceeded: all of them together cost more than the ledger has left.
         """
-        promised = self._promised(data)
+        planned = self._planned(data)
         if data.ledger is not None:
-            _afford(self.document, promised, data.ledger)
-        return tuple(promised)
+            _afford(self.document, planned, data.ledger)
+        return tuple(promised for _, promised in planned)
 
-    def _promised(self, data: Dataset) -> list[Guarantee]:
-        promised = []
+    def _planned(self, data: Dataset) -> list[tuple[Event, Guarantee]]:
+        planned = []
         for task, _ in self.steps:
             with task.part.keys.faults():
-                found = task.cost(data)
-            promised.append(found)
+                event, found = task.price(data)
+            planned.append((event, found))
             if self.document.policy is not None:
                 try:
                     self.document.policy.check(task.part.kind, found)
                 except PolicyRefused as error:
                     keys = task.part.keys
                     raise PolicyRefused(f"{keys.file}: {keys.where}: {error.asked}", error.allowed) from None
-        return promised
+        return planned
 
     def run(
         self,
         out: str | Path,
         shareable: bool = False,
         progress: Progress = lambda what, done, of: None,
+        changed: Change | None = None,
     ) -> Summary:
         """Check everything, charge, release, attack, and write ``report.html`` and ``report.json``.
 
@@ -97,24 +99,25 @@ class Recipe:
             out: folder of the results; made if it is not there. The ledger lies in it unless the recipe says otherwise.
             shareable: leave out of everything that is written what was computed without a price.
             progress: told before each step.
+            changed: what has happened to the data since the ledger was bound to them; see ``un.protect``.
 
         Returns:
             The owner's whole summary, also where a shareable one was written.
 
         Raises:
-            UnseenError: bad input, data, ledger or budget; before anything is charged, unless ``charged`` says how
-                many releases were.
+            UnseenError: bad input, data, ledger or budget; nothing was charged.
+            Interrupted: a release failed after others were charged.
         """
         from unseen.report.page import render  # loaded before anything is charged
 
         clock = _Clock(progress, 3 + len(self.steps) + sum(attack is not None for _, attack in self.steps))
         clock.next("checking the recipe")
         folder = Path(out)
-        ledger = folder / self.document.ledger
-        self._rehearse(ledger)
+        ledger, key = self._places(folder)
+        self._rehearse(ledger, key)
         clock.next("reading the data")
-        _prepare(folder, ledger)
-        data = self.protect(ledger)
+        _prepare(folder, ledger, key)
+        data = self.protect(ledger, key, changed)
         self.check(data)
         done = self._release(data, folder, shareable, clock)
         summary = self._summary(data, self._attack(done, data, clock))
@@ -126,21 +129,29 @@ class Recipe:
         clock.end()
         return summary
 
-    def protect(self, ledger: str | Path) -> Dataset:
+    def protect(self, ledger: str | Path, key: str | Path | None = None, changed: Change | None = None) -> Dataset:
         """The recipe's table, with derived columns, bound to a ledger.
 
         Args:
-            ledger: its path; made if it is not there.
+            ledger: its path, or a PostgreSQL URL; made if it is not there.
+            key: the owner's key; see ``un.protect``.
+            changed: what has happened to the data since the ledger was bound to them.
 
         Raises:
             DataFault: the data cannot be read, or do not fit the schema.
             LedgerError: the ledger cannot be used, or is for other data.
         """
-        return self._protect(self._source(), Path(ledger))
+        return self._protect(self._source(), ledger, key, changed)
 
     # --- Before the charge ------------------------------------------------------------------------------
 
-    def _rehearse(self, ledger: Path) -> None:
+    def _places(self, folder: Path) -> tuple[str | Path, Path | None]:
+        """Where ledger and key lie: relative paths begin in the folder of the results."""
+        document = self.document
+        ledger = document.ledger if "://" in document.ledger else folder / document.ledger
+        return ledger, None if document.key is None else folder / document.key
+
+    def _rehearse(self, ledger: str | Path, key: Path | None) -> None:
         """Check against an empty table and a ledger of the same budget, so that a bad recipe makes no ledger."""
         import pyarrow as pa
 
@@ -150,12 +161,12 @@ class Recipe:
         if isinstance(schema.unit, str):
             kinds[schema.unit] = pa.string()
         empty = pa.table({name: pa.array([], kind) for name, kind in (kinds or {"row": pa.string()}).items()})
-        held = Ledger(ledger) if ledger.exists() else None  # a corrupt one speaks before the data are read
+        held = Ledger(ledger, key) if Ledger.exists(ledger) else None  # a corrupt one speaks before the data are read
         with tempfile.TemporaryDirectory() as folder:
             data = self._protect(empty, Path(folder) / "rehearsal.ledger")
-            promised = self._promised(data)
+            planned = self._planned(data)
             if ledger_or_new := held or data.ledger:
-                _afford(document, promised, ledger_or_new)
+                _afford(document, planned, ledger_or_new)
 
     def _source(self) -> Any:
         document = self.document
@@ -165,25 +176,34 @@ class Recipe:
         with Keys(document.path.name, "[data]", {}).faults("derive"):
             return derived(source, document.derive, document.schema)
 
-    def _protect(self, source: Any, ledger: Path) -> Dataset:
+    def _protect(
+        self, source: Any, ledger: str | Path, key: str | Path | None = None, changed: Change | None = None
+    ) -> Dataset:
         schema = self.document.schema
-        return protect(
-            source,
-            unit=schema.unit,
-            columns=schema.columns,
-            quasi_identifiers=schema.quasi_identifiers,
-            sensitive=schema.sensitive,
-            budget=self.document.budget,
-            ledger=ledger,
-            max_rows_per_unit=schema.max_rows_per_unit,
-        )
+        try:
+            return protect(
+                source,
+                unit=schema.unit,
+                columns=schema.columns,
+                quasi_identifiers=schema.quasi_identifiers,
+                sensitive=schema.sensitive,
+                budget=self.document.budget,
+                ledger=ledger,
+                key=key,
+                composition=self.document.composition,
+                changed=changed,
+                max_rows_per_unit=schema.max_rows_per_unit,
+            )
+        except LedgerMismatch as error:  # the way on, where there is one, in the words of the command line
+            way = "unseen run --data-changed same-people" if error.fits else ""
+            raise LedgerMismatch(error.asked, error.allowed, way) from None
 
     # --- From the first charge on -------------------------------------------------------------------------
 
     def _release(self, data: Dataset, folder: Path, shareable: bool, clock: _Clock) -> dict[str, Done]:
         """All releases; unpriced ones first: they may fail on the data, and then nothing was charged yet."""
         made: dict[str, Done] = {}
-        order = sorted(self.steps, key=lambda step: isinstance(step[0].cost(data), DP))
+        order = sorted(self.steps, key=lambda step: isinstance(step[0].price(data)[1], DP))
         for task, _ in order:
             clock.next(f"releasing {task.part.name}")
             try:
@@ -220,7 +240,7 @@ class Recipe:
             purpose=document.purpose,
             source=f"{document.source}; {people}; columns {', '.join(schema.columns)}",
             released=released,
-            account=None if data.ledger is None else _account(data.ledger),
+            account=None if data.ledger is None else Account.of(data.ledger),
             made=datetime.now(UTC).isoformat(timespec="seconds"),
             versions=_versions(),
         )
@@ -253,22 +273,26 @@ class _Clock:
         self.progress("done", self.steps, self.steps)
 
 
-def _afford(document: Document, promised: list[Guarantee], ledger: Ledger) -> None:
-    priced = [one for one in promised if isinstance(one, DP)]
-    epsilon = sum((price(one.epsilon) for one in priced), Fraction(0))
-    delta = sum((price(one.delta) for one in priced), Fraction(0))
-    left = ledger.left
-    if epsilon > price(left[0]) or delta > price(left[1]):
+def _afford(document: Document, planned: list[tuple[Event, Guarantee]], ledger: Ledger) -> None:
+    priced = [(event, one) for event, one in planned if isinstance(one, DP)]
+    costs = [tuple(map(Fraction, ledger.head.spent)), *(ledger.filter.cost(event, one) for event, one in priced)]
+    if not ledger.filter.admits(tuple(sum(parts, Fraction(0)) for parts in zip(*costs, strict=True))):
+        epsilon = sum((price(one.epsilon) for _, one in priced), Fraction(0))
+        delta = sum((price(one.delta) for _, one in priced), Fraction(0))
+        left = ledger.left
         raise BudgetExceeded(
             f"{document.path.name}: its {len(priced)} priced releases ask for ε {float(epsilon):g}, δ {float(delta):g}",
-            f"ε {left[0]:.6g}, δ {left[1]:.6g} of ε {ledger.budget.epsilon:g}, δ {ledger.budget.delta:g} are left",
+            f"ε {left[0]:.6g}, δ {left[1]:.6g} of ε {ledger.budget.epsilon:g}, δ {ledger.budget.delta:g} are left"
+            f"{'' if ledger.composition == Basic.name else ' for one release'}",
         )
 
 
-def _prepare(folder: Path, ledger: Path) -> None:
+def _prepare(folder: Path, *places: str | Path | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        ledger.parent.mkdir(parents=True, exist_ok=True)
+        for place in places:
+            if isinstance(place, Path):
+                place.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except (OSError, ValueError) as error:
@@ -284,21 +308,6 @@ def _keep(path: Path, done: Done) -> None:
         nw.from_native(done.table, eager_only=True).write_csv(path.with_name(path.name + ".csv"))
     text = json.dumps(done.release, indent=1, ensure_ascii=False, default=str)
     path.with_name(path.name + ".json").write_text(text, encoding="utf-8")
-
-
-def _account(ledger: Ledger) -> Account:
-    budget, left = ledger.budget, ledger.left
-    shown = ("sequence", "guard", "purpose", "epsilon", "delta", "priced", "when")
-    return Account(
-        epsilon=budget.epsilon,
-        delta=budget.delta,
-        epsilon_left=left[0],
-        delta_left=left[1],
-        total=ledger.total,
-        unit=budget.unit or "",
-        neighbours=budget.neighbours.value,
-        entries=tuple({name: getattr(entry, name) for name in shown} for entry in ledger.entries()),
-    )
 
 
 def _versions() -> dict[str, str]:

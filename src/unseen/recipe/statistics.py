@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.guarantee import Guarantee
 from unseen.core.schema import Schema
@@ -45,9 +46,9 @@ class StatisticTask(Task):
         with part.keys.faults():
             self.statistic = self.guard(**self.arguments)
 
-    def cost(self, data: Dataset) -> Guarantee:
-        """What the release would promise, from the schema alone."""
-        return self.statistic.cost(data)
+    def price(self, data: Dataset) -> tuple[Event, Guarantee]:
+        """What the release would do and promise, from the schema alone."""
+        return self.statistic.price(data)
 
     def release(self, data: Dataset, purpose: str) -> Done:
         """Charge, draw the noise, and keep the exact result for the owner."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from unseen import datasets
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Guarantee
@@ -97,10 +98,10 @@ class KAnonymizeTask(Task):
             low, high = domain.to_dict()["range"]
             return Hierarchy.intervals(low, high, inner.take("widths", NUMBERS))
 
-    def cost(self, data: Dataset) -> Guarantee:
+    def price(self, data: Dataset) -> tuple[Event, Guarantee]:
         """k-anonymity, which has no price."""
         self._made = self._guard(data.schema)
-        return self._made.cost(data)
+        return self._made.price(data)
 
     def release(self, data: Dataset, purpose: str) -> Done:
         """Record it and search the least lossy table."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.errors import UnseenError
 from unseen.core.guarantee import DP, Guarantee, KAnonymity
@@ -64,8 +65,8 @@ class Task(ABC):
         self.arguments = _arguments(part.keys, ("name", "guard"), self.keys)
 
     @abstractmethod
-    def cost(self, data: Dataset) -> Guarantee:
-        """What the release would promise; reads no private value and charges nothing."""
+    def price(self, data: Dataset) -> tuple[Event, Guarantee]:
+        """What the release would do and promise; reads no private value and charges nothing."""
 
     @abstractmethod
     def release(self, data: Dataset, purpose: str) -> Done:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.errors import extra
 from unseen.core.guarantee import Guarantee, number
@@ -85,14 +86,14 @@ class TrainingTask(Task):
             given["hidden"] = tuple(given["hidden"])
         return getattr(models, self.estimator)(**given)
 
-    def cost(self, data: Dataset) -> Guarantee:
-        """What the training would promise, from schema and ledger alone."""
+    def price(self, data: Dataset) -> tuple[Event, Guarantee]:
+        """What the training would do and promise, from schema and ledger alone."""
         from unseen.train.features import Features
 
         data.schema.domain(self.target, Categorical, f"{self.estimator} target")
         Features.of(data.schema, self.target, self.arguments["features"])
-        promised: Guarantee = self._model().cost(data)
-        return promised
+        planned: tuple[Event, Guarantee] = self._model().price(data)
+        return planned
 
     def release(self, data: Dataset, purpose: str) -> Done:
         """Charge, train on people chosen by coins, and keep the others for the judge."""

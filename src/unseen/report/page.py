@@ -9,7 +9,7 @@ from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from unseen.report import plots
+from unseen.report import odometer, plots
 from unseen.report.claims import Report, Verdict
 from unseen.report.plots import finite
 from unseen.report.summary import Account, Released, Summary
@@ -17,7 +17,7 @@ from unseen.report.summary import Account, Released, Summary
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["environment", "number", "render"]
+__all__ = ["environment", "number", "render", "render_ledger"]
 
 MOST_ROWS = 60
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -63,6 +63,20 @@ def render(summary: Summary) -> str:
             glance=_glance(views, summary),
         )
     )
+
+
+def render_ledger(account: Account, name: str, locked: str = "", supposed: str = "", beside: str = "") -> str:
+    """One HTML page of a ledger alone: what was spent, release by release.
+
+    Args:
+        account: the ledger.
+        name: what it is called.
+        locked: why nothing can be charged; empty if it can.
+        supposed: figures of bookkeeping in words; empty if there are none.
+        beside: a figure of bookkeeping, as ``odometer.bookkeeping`` draws it.
+    """
+    page = environment().get_template("odometer.html")
+    return page.render(account=_account(account), name=name, locked=locked, supposed=supposed, beside=beside)
 
 
 @cache
@@ -307,31 +321,68 @@ def _strip(report: Report) -> dict[str, Any] | None:
 
 
 def _spent(account: Account) -> float:
+    """What was spent: ε, or under Rényi composition a share of the curve."""
+    last = account.entries[-1].get("after") if account.entries else None
+    if last is not None and finite(last):
+        return float(last)
+    if account.composition == "renyi":
+        return math.nan if account.entries else 0.0
     if not (finite(account.epsilon) and finite(account.epsilon_left)):
         return math.nan
     return max(0.0, round(account.epsilon - account.epsilon_left, 9))
 
 
 def _account(account: Account) -> dict[str, Any]:
-    budget = account.epsilon if finite(account.epsilon) and account.epsilon > 0 else 0.0
-    charged = [e for e in account.entries if finite(e.get("epsilon")) and e["epsilon"] > 0]
-    parts = [(_cut(e.get("purpose") or e.get("guard") or "?", 40), float(e["epsilon"])) for e in charged[:9]]
-    rest = sum(float(e["epsilon"]) for e in charged[9:])
-    if rest:
-        parts.append((f"{len(charged) - 9} more", rest))
-    drawn, at = [], 0.0
-    for place, (name, epsilon) in enumerate(parts):
-        width = min(100 - at, 100 * epsilon / budget) if budget else 0.0
-        drawn.append({"name": name, "epsilon": epsilon, "x": round(at, 3), "width": round(width, 3),
-                      "shade": (1.0, 0.62, 0.82, 0.46, 0.72)[place % 5]})  # fmt: skip
-        at += width
+    renyi = account.composition == "renyi"
+    spent = _spent(account)
+    releases = [e for e in account.entries if (e.get("kind") or "release") == "release"]
     return {
         "raw": account,
-        "spent": _spent(account),
-        "parts": drawn,
+        "renyi": renyi,
+        "left": _share(1 - spent) if renyi else f"ε {number(account.epsilon_left)}",
+        "of": "of the curve left" if renyi else f"of {number(account.epsilon)}",
+        "spent_words": f"{_share(spent)} of the curve for ε {number(account.epsilon)}, δ {number(account.delta)} used"
+        if renyi
+        else f"ε {number(spent)} of {number(account.epsilon)} spent",
+        "parts": _stacked(account),
+        "parts_used": any(e.get("part") for e in account.entries),
+        "kinds": len(releases) < len(account.entries),
+        "odometer": odometer.figure(account),
         "entries": account.entries[:MOST_ENTRIES],
-        "unpriced": [e for e in account.entries if not e.get("priced", True)],
+        "unpriced": [e for e in releases if not e.get("priced", True)],
     }
+
+
+def _share(value: float) -> str:
+    return f"{number(round(100 * value, 1))}\u00a0%" if finite(value) else number(value)
+
+
+def _stacked(account: Account) -> list[dict[str, Any]]:
+    """The budget bar: what each entry added to the sum, the first nine by name."""
+    budget = 1.0 if account.composition == "renyi" else account.epsilon
+    before, added = 0.0, list[tuple[str, int, float, float]]()
+    for entry in account.entries:
+        after = entry["after"] if finite(entry.get("after")) else math.nan
+        price = float(entry["epsilon"]) if finite(entry.get("epsilon")) else 0.0
+        more = after - before if finite(after) else price
+        before = after if finite(after) else before
+        if more > 1e-12:
+            name = _cut(entry.get("purpose") or entry.get("guard") or entry.get("kind") or "?", 40)
+            added.append((name, 1, more, price or more))
+            if len(added) > 1 and added[-2][0] == name:  # one after another of one name are one part
+                (_, count, some, paid), _ = added[-2:]
+                added[-2:] = [(name, count + 1, some + more, paid + (price or more))]
+    shown = [(name if count == 1 else f"{name} × {count}", more, price) for name, count, more, price in added[:9]]
+    if rest := added[9:]:
+        counts, sums, prices = (sum(values) for values in list(zip(*rest, strict=True))[1:])
+        shown.append((f"{counts} more", sums, prices))
+    drawn, at = [], 0.0
+    for place, (name, more, price) in enumerate(shown):
+        width = min(100 - at, 100 * more / budget) if finite(budget) and budget > 0 else 0.0
+        drawn.append({"name": name, "epsilon": price, "x": round(at, 3), "width": round(width, 3),
+                      "shade": (1.0, 0.62, 0.82, 0.46, 0.72)[place % 5]})  # fmt: skip
+        at += width
+    return drawn
 
 
 def _utility(summary: Summary) -> list[dict[str, Any]]:
@@ -367,8 +418,7 @@ def _outcome(views: list[dict[str, Any]], summary: Summary) -> list[str]:
     if summary.account is None:
         parts.append("no ledger was kept")
     else:
-        spent = _spent(summary.account)
-        parts.append(f"ε {number(spent)} of {number(summary.account.epsilon)} spent")
+        parts.append(str(_account(summary.account)["spent_words"]))
     return parts
 
 

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Bar", "at", "bars", "bounds", "columns", "dots", "finite", "roc", "sizes"]
+__all__ = ["Bar", "Mark", "at", "bars", "bounds", "columns", "dots", "finite", "odometer", "roc", "sizes"]
 
 WIDTH = 360  # units of the viewBox: close to a phone's width, so that text keeps its size there
 TEXT = 12.5
 MOST_COLUMNS = 60
 MOST_POINTS = 300
+MOST_ROWS = 24  # beyond, an odometer's rows get thinner and share labels
 
 # Stand-ins that matplotlib draws with; `_svg` turns each into the page's CSS variable.
 ACCENT, INK, MUTED, LINE, BAD, WARM = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04", "#0a0b05", "#0a0b06"
-VARIABLES = {ACCENT: "accent", INK: "ink", MUTED: "muted", LINE: "line", BAD: "bad", WARM: "warm"}
+PAPER = "#0a0b07"
+VARIABLES = {ACCENT: "accent", INK: "ink", MUTED: "muted", LINE: "line", BAD: "bad", WARM: "warm", PAPER: "card"}
+BOOKKEEPING = "bookkeeping, not a guarantee"
 STYLE: Any = {  # matplotlib's own type for this lists every key that it knows
     "svg.fonttype": "none",
     "text.parse_math": False,  # names are text, also where they hold a dollar sign
@@ -61,6 +64,15 @@ class Bar:
     high: float | None = None
     strong: bool = True
     bad: bool = False
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One row of an odometer: who, the sum after it, and whether the sum covers it; None of what is no release."""
+
+    label: str
+    after: float
+    priced: bool | None = True
 
 
 def finite(value: object) -> bool:
@@ -245,6 +257,85 @@ def sizes(title: str, points: Sequence[tuple[float, float]], k: float | None = N
         axes.xaxis.set_major_formatter(_tick)
 
     return _svg(title, 220, draw)
+
+
+def odometer(
+    title: str, marks: Sequence[Mark], limit: tuple[float, str], own: bool = True, percent: bool = False
+) -> str:
+    """What was spent, one step a release from top to bottom, up to the budget.
+
+    Args:
+        title: what is counted, and how much of it in all.
+        marks: in the ledger's order; those that the sum does not cover are hollow.
+        limit: the budget, and its label.
+        own: whether this is the sum that the ledger admits by; any other is marked as bookkeeping.
+        percent: whether the sum is a share.
+    """
+    rows = [mark for mark in marks if finite(mark.after)]
+    count = max(1, len(rows))
+    each = 24.0 if count <= MOST_ROWS else 400 / count
+    bare = [place for place, mark in enumerate(rows) if mark.priced is False]
+    top, bottom = 44, 46 if bare else 26
+    height = round(top + each * count + bottom)
+    labels = _row_labels(rows, each)
+    left = min(0.44, 0.045 + 0.0185 * max((len(label) for _, label in labels), default=1))
+    right = 0.945 if percent else 0.965  # room for half of the last tick's label
+    stop = max([limit[0], *(mark.after for mark in rows)]) or 1.0
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_axes((left, bottom / height, right - left, each * count / height))
+        figure.text(0.005, 1 - 14 / height, _label(title, 52), color=INK)
+        figure.text(0.005, 1 - 33 / height, "the sum that the ledger admits by" if own else BOOKKEEPING,
+                    color=MUTED if own else WARM)  # fmt: skip
+        figure.text(right, 1 - 33 / height, limit[1], color=INK, ha="right")
+        sums = [0.0, *(mark.after for mark in rows)]
+        kept = sorted({*range(0, len(rows), math.ceil(count / 600)), len(rows) - 1}) if rows else []
+        path = [(0.0, 0.0)]
+        for place in kept:
+            path += [(sums[place], place + 0.5), (sums[place + 1], place + 0.5)]
+        path.append((sums[-1], float(len(rows))))
+        axes.fill_betweenx([y for _, y in path], [x for x, _ in path], color=ACCENT, alpha=0.14, linewidth=0)
+        axes.plot(*zip(*path, strict=True), color=ACCENT, linewidth=2.2 if each > 6 else 1.5)
+        if count <= MOST_ROWS:
+            full = [place for place, mark in enumerate(rows) if mark.priced]
+            axes.plot([sums[p + 1] for p in full], [p + 0.5 for p in full], "o", color=ACCENT, markersize=6,
+                      clip_on=False)  # fmt: skip
+        for place in bare[:MOST_COLUMNS]:
+            axes.plot([sums[place + 1]], [place + 0.5], "o", markersize=6, markerfacecolor=PAPER, clip_on=False,
+                      markeredgecolor=ACCENT, markeredgewidth=1.5)  # fmt: skip
+        axes.axvline(limit[0], color=INK, linewidth=1.8)
+        axes.set_xlim(0, stop)
+        axes.set_ylim(count, 0)
+        axes.set_yticks([y for y, _ in labels], [label for _, label in labels])
+        axes.tick_params(axis="y", labelcolor=INK, pad=8)  # a mark may stand at 0
+        axes.spines["left"].set_visible(False)
+        axes.locator_params(axis="x", nbins=5 if left < 0.3 else 4)
+        axes.xaxis.set_major_formatter(_percent if percent else _tick)
+        if bare:
+            figure.text(0.005, 8 / height, "○ without a price: not in the sum", color=MUTED)
+
+    return _svg(title, height, draw)
+
+
+def _row_labels(rows: Sequence[Mark], each: float) -> list[tuple[float, str]]:
+    """Where the labels of rows stand: one each, or one for all of a kind in a row where they would not fit."""
+    if len(rows) <= MOST_ROWS:
+        return [(place + 0.5, _label(mark.label, 22)) for place, mark in enumerate(rows)]
+    found: list[tuple[float, str]] = []
+    free, start = 0.0, 0
+    for place in range(1, len(rows) + 1):
+        if place == len(rows) or rows[place].label != rows[start].label:
+            middle, many = (start + place) / 2, place - start
+            if middle * each - 8 >= free and middle * each + 8 <= each * len(rows):
+                times = f" × {many}" if many > 1 else ""
+                found.append((middle, _label(rows[start].label, 22 - len(times)) + times))
+                free = middle * each + 8
+            start = place
+    return found
+
+
+def _percent(value: float, _: object = None) -> str:
+    return f"{100 * value:.4g} %"
 
 
 def _grid(axes: Axes) -> None:

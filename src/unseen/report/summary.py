@@ -5,9 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from unseen.report.claims import Report
+
+if TYPE_CHECKING:
+    from unseen.core.ledger import Ledger
 
 __all__ = ["Account", "Released", "Summary", "Utility"]
 
@@ -85,7 +89,9 @@ class Account:
         total: what ε covers, in words.
         unit: whom it protects.
         neighbours: the neighbouring relation.
-        entries: one mapping an entry: sequence, guard, purpose, epsilon, delta, priced, when.
+        entries: one mapping an entry: sequence, kind, guard, purpose, part, epsilon, delta, priced, when, and what
+            was spent ``after`` it: ε under basic composition, a share of the preset curve under Rényi.
+        composition: how prices add up, "basic" or "renyi".
     """
 
     epsilon: float
@@ -96,6 +102,29 @@ class Account:
     unit: str
     neighbours: str
     entries: tuple[Mapping[str, Any], ...] = ()
+    composition: str = "basic"
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Account:
+        """A ledger as it stands now."""
+        budget, left = ledger.budget, ledger.left
+        shown = ("sequence", "kind", "guard", "purpose", "part", "epsilon", "delta", "priced", "when")
+        entries = []
+        for entry in ledger.entries():
+            sums = tuple(map(Fraction, entry.spent))
+            after = sums[0] if ledger.composition == "basic" else ledger.filter.share(sums)
+            entries.append({**{name: getattr(entry, name) for name in shown}, "after": float(after)})
+        return cls(
+            epsilon=budget.epsilon,
+            delta=budget.delta,
+            epsilon_left=left[0],
+            delta_left=left[1],
+            total=ledger.total,
+            unit=budget.unit or "",
+            neighbours=budget.neighbours.value,
+            entries=tuple(entries),
+            composition=ledger.composition,
+        )
 
 
 @dataclass(frozen=True)
