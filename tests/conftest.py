@@ -27,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--prove",
         action="store_true",
-        help="only tests/contracts, tests/core, tests/audit, tests/faults and what is marked statistical; one table at the end",
+        help="only tests/contracts, core, audit and faults, and what is marked statistical; one table at the end",
     )
 
 

