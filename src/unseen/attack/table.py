@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unseen.core.engine import connect
 from unseen.core.errors import InvalidRequest, shown
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def read(source: Any, name: str) -> nw.DataFrame[Any]:
     import duckdb
 
     path = Path(source)
-    connection = duckdb.connect()
+    connection = connect()
     try:
         if path.suffix.lower() in TEXTS:
             relation = connection.read_csv(str(path), header=True, all_varchar=True)

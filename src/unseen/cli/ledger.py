@@ -43,7 +43,8 @@ def show(location: str, key: Path | None, plot: Path | None, as_json: bool) -> i
 
 
 def _shown(ledger: Ledger, entries: Sequence[Entry], supposed: float, locked: str) -> dict[str, Any]:
-    budget, spent, left = ledger.budget, ledger.spent, ledger.left
+    budget, (epsilon, delta), left = ledger.budget, ledger.spent, ledger.left
+    so_far = {"spent": {"epsilon": epsilon, "delta": delta}}
     return {
         "ledger": ledger.location,
         "id": ledger.id,
@@ -51,11 +52,11 @@ def _shown(ledger: Ledger, entries: Sequence[Entry], supposed: float, locked: st
         "unit": budget.unit,
         "neighbours": budget.neighbours.value,
         "composition": ledger.composition,
-        "spent": {"epsilon": spent[0], "delta": spent[1]},
+        **(so_far if ledger.composition == "basic" else {}),
         "left": {"epsilon": left[0], "delta": left[1]},
         "share": _share(ledger),
         "total": ledger.total,
-        BOOKKEEPING: {"epsilon": supposed, "delta": budget.delta},
+        BOOKKEEPING: {"epsilon": supposed, "delta": budget.delta, **(so_far if ledger.composition != "basic" else {})},
         "locked": locked,
         "head": ledger.head.to_dict(),
         "entries": [asdict(entry) for entry in entries],

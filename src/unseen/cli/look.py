@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from unseen.cli.proposal import proposal
 from unseen.cli.unique import uniqueness
+from unseen.core.engine import connect
 from unseen.core.errors import InvalidRequest, shown
 from unseen.core.snapshot import quoted, source_relation
 
@@ -94,14 +95,11 @@ def look(file: str, unit: str | None, progress: Callable[[str, int, int], None])
         DataFault: the file cannot be read.
         InvalidRequest: there is no such unit.
     """
-    import duckdb
 
     from unseen import datasets
 
     progress("reading", 0, 3)
-    connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
+    connection = connect()
     source = datasets.load(file) if file.startswith(datasets.PREFIX) else Path(file)
     relation = source_relation(connection, source)
     names = list(relation.columns)

@@ -8,6 +8,7 @@ import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unseen.core.engine import connect
 from unseen.core.errors import DataFault, InvalidRequest, InvalidSchema, shown
 from unseen.core.schema import Categorical, Digits, Domain, EachRow, Range, Schema
 
@@ -70,9 +71,7 @@ def snapshot(source: Any, schema: Schema) -> duckdb.DuckDBPyConnection:
     if taken:
         raise InvalidSchema(f"a column named {shown(taken)} was declared", "any other name")
 
-    connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
+    connection = connect()
     relation = source_relation(connection, source)
     if len({name.lower() for name in relation.columns}) < len(relation.columns):
         raise DataFault("columns with one name were given", "a name for each column, whatever its case")

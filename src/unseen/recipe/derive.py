@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from unseen.core.engine import connect
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.schema import Categorical, Range, Schema
 from unseen.core.snapshot import literal, quoted, source_relation
@@ -153,9 +154,7 @@ def derived(source: Any, expressions: Mapping[str, str], schema: Schema) -> Any:
     """
     import duckdb
 
-    connection = duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    )
+    connection = connect()
     # Read first, computed on afterwards: DuckDB may push a TRY_CAST into its csv reader, where it fails.
     relation = connection.from_arrow(_arrow(source_relation(connection, source)))
     texts = isinstance(source, (str, Path)) and all(str(kind) == "VARCHAR" for kind in relation.types)

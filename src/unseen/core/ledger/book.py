@@ -519,18 +519,21 @@ class Ledger:
         cover = f"ε covers {len(entries) - len(bare)} of {len(entries)} releases"
         return cover + (f"; not covered: {', '.join(bare)}" if bare else "")
 
+    @property
+    def used(self) -> str:
+        """What is used of the budget, by the sums that the filter admits by, in words."""
+        if self.composition == Basic.name:
+            return f"ε {self.spent[0]:g} of {self.budget.epsilon:g} spent"
+        share = 100 * float(self.filter.share(self._records.now().total))
+        return f"{share:.1f} % used of the curve for ε {self.budget.epsilon:g}, δ {self.budget.delta:g}"
+
     def __repr__(self) -> str:
-        name = self.location.rsplit("/", 1)[-1]
-        return f"<Ledger {name}: ε {self.spent[0]:g} of {self.budget.epsilon:g} spent; {self.total}>"
+        return f"<Ledger {self.location.rsplit('/', 1)[-1]}: {self.used}; {self.total}>"
 
     def _repr_html_(self) -> str:
-        used, budget = self.filter.share(self._records.now().total), self.budget
-        if self.composition == Basic.name:
-            spent = f"ε {self.spent[0]:g} of {budget.epsilon:g} spent"
-        else:
-            spent = f"{100 * float(used):.1f} % used of the curve for ε {budget.epsilon:g}, δ {budget.delta:g}"
-        title = f"{self.location.rsplit('/', 1)[-1]} · {self.composition} composition · per {budget.unit}"
-        return notebook.html(title, used, [spent, self.total], self.locked, self.entries())
+        title = f"{self.location.rsplit('/', 1)[-1]} · {self.composition} composition · per {self.budget.unit}"
+        share = self.filter.share(self._records.now().total)
+        return notebook.html(title, share, [self.used, self.total], self.locked, self.entries())
 
 
 def _prices(entry: Entry) -> tuple[float, float]:
