@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -145,15 +146,17 @@ def _bound(
     changed: Change | None,
     data: Dataset,
 ) -> Ledger:
-    if not Ledger.exists(location):
-        if budget is None:
-            raise LedgerError(
-                f"no ledger at {without_password(location)!r}",
-                "a budget to make one with",
-                "budget=un.DP(epsilon=3, delta=1e-6)",
-            )
-        return Ledger.create(location, budget, data.fingerprint, composition=composition, key=key)
-    ledger = Ledger(location, key)
+    fingerprint = lru_cache(data.fingerprint)  # it reads every row
+    if Ledger.exists(location):
+        ledger = Ledger(location, key)
+    elif budget is None:
+        raise LedgerError(
+            f"no ledger at {without_password(location)!r}",
+            "a budget to make one with",
+            "budget=un.DP(epsilon=3, delta=1e-6)",
+        )
+    else:
+        ledger = Ledger.create(location, budget, fingerprint, composition=composition, key=key)
     declared = budget or replace(ledger.budget, unit=data.schema.unit_name)
-    ledger.bind(declared, data.fingerprint, composition=composition, changed=changed)
+    data.bound = ledger.bind(declared, fingerprint, composition=composition, changed=changed)
     return ledger

@@ -36,6 +36,8 @@ class Dataset:
         neighbours: the neighbouring relation.
         salt: fixes which rows of a unit are kept where it has more than ``max_rows_per_unit``.
 
+    ``bound`` is the keyed fingerprint under which the ledger was bound to it; once it is bound to others, this charges
+    nothing any more.
     ``part`` names the partition and the part of it that this dataset is; None if it is the whole.
     ``selection`` is a random name of a half that ``split`` gave; empty otherwise.
     ``native`` names the kind of dataframe that went in: "pandas", "polars", "pyarrow", …; "pyarrow" for files.
@@ -65,8 +67,10 @@ class Dataset:
         self._rows, self._kept = ROWS, "kept"
         self._connection = snapshot(source, schema)
         self._bounded, self._lock = False, threading.Lock()
+        self.bound: str | None = None
         if ledger is not None:
-            ledger.bind(replace(ledger.budget, unit=schema.unit_name, neighbours=neighbours), self.fingerprint)
+            declared = replace(ledger.budget, unit=schema.unit_name, neighbours=neighbours)
+            self.bound = ledger.bind(declared, self.fingerprint)
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{name}: {type(domain).__name__}" for name, domain in self.schema.columns.items())

@@ -162,7 +162,7 @@ def charge(
         raise InvalidRequest(f"purpose={purpose!r} was given", "a text")
     if data.ledger is None:
         return None
-    return data.ledger.charge(guard, event, guarantee, purpose, part=data.part, request=request)
+    return data.ledger.charge(guard, event, guarantee, purpose, bound=data.bound, part=data.part, request=request)
 
 
 def dp(data: Dataset, epsilon: float, delta: float = 0.0, caveats: tuple[str, ...] = ()) -> DP:

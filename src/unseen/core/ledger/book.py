@@ -111,27 +111,24 @@ class Ledger:
                 f"a ledger at {store.name!r} was asked for",
                 f"a folder that exists and can be written ({error.strerror})",
             ) from None
-        body = canonical(
-            {
-                "format": FORMAT,
-                "id": secrets.token_hex(8),
-                "epsilon": repr(budget.epsilon),
-                "delta": repr(budget.delta),
-                "unit": budget.unit,
-                "neighbours": budget.neighbours.value,
-                "composition": rules,
-                "fingerprint": held.fingerprinted(fingerprint),
-                "public_key": held.public,
-                "created": now(),
-            }
-        )
+        records = Records(store, held, place)
         with store.writing() as connection:
             store.make_tables(connection)
             if not store.population(connection):
-                store.write_population(connection, body, held.mac("population", body))
+                first = {
+                    "format": FORMAT,
+                    "id": secrets.token_hex(8),
+                    "epsilon": repr(budget.epsilon),
+                    "delta": repr(budget.delta),
+                    "unit": budget.unit,
+                    "neighbours": budget.neighbours.value,
+                    "composition": rules,
+                    "fingerprint": held.fingerprinted(fingerprint),
+                    "public_key": held.public,
+                    "created": now(),
+                }
+                records.begin(connection, first)
         ledger = cls(location, key)
-        if ledger.head.sequence == 0:
-            ledger._records.mark.make(ledger.head)
         ledger.bind(budget, fingerprint, composition=composition)  # another process may have made it, for other data
         return ledger
 
@@ -201,8 +198,8 @@ class Ledger:
         *,
         composition: Composition | None = None,
         changed: Change | None = None,
-    ) -> None:
-        """Check that this ledger is for these data and this declaration.
+    ) -> str:
+        """Check that this ledger is for these data and this declaration, and give their keyed fingerprint.
 
         Args:
             budget: ε, δ, unit and relation as declared now.
@@ -234,7 +231,7 @@ class Ledger:
         self._records.check_reaches()
         found = self._records.key.fingerprinted(fingerprint)
         if found == self.fingerprint:
-            return
+            return found
         if changed is None:
             raise LedgerMismatch(
                 f"ledger {self.location!r} was opened for other data or another declaration of columns",
@@ -246,6 +243,7 @@ class Ledger:
         with self._records.appending() as (connection, last, state):
             head = self._records.append(connection, last, line, state.bound(found))
         self._records.mark.raise_to(head)
+        return found
 
     # --- charging -----------------------------------------------------------------------------------------------
 
@@ -256,6 +254,7 @@ class Ledger:
         guarantee: Guarantee,
         purpose: str = "",
         *,
+        bound: str | None = None,
         part: Part | None = None,
         request: dict[str, str] | None = None,
     ) -> Receipt:
@@ -266,6 +265,7 @@ class Ledger:
             event: what will happen, as a dp-accounting event in JSON.
             guarantee: what will be promised; a ``DP`` is charged, anything else is recorded uncharged.
             purpose: why, in a few words.
+            bound: what ``bind`` gave for the data that will be read; refused if others were bound since.
             part: the partition and its part that the release sees, where each unit is in one part; None: everybody.
             request: what ``requested`` gave for the caller's request key.
 
@@ -273,6 +273,7 @@ class Ledger:
             BudgetExceeded: more is asked than is left; nothing was charged.
             InvalidRequest: the guarantee is for another unit or relation, or the request was charged before;
                 nothing was charged.
+            LedgerMismatch: the ledger was bound to changed data since; nothing was charged.
             LedgerLocked: entries are known to be missing; nothing was charged.
         """
         budget, cost = self.budget, (Fraction(0),) * len(self.filter.limits)
@@ -285,6 +286,12 @@ class Ledger:
             cost = self.filter.cost(event, guarantee)
         line = Line(Kind.RELEASE, guarantee, guard, purpose, cost, event, part, request)
         with self._records.appending() as (connection, last, state):
+            if bound is not None and bound != state.fingerprint:
+                raise LedgerMismatch(
+                    f"ledger {self.location!r} was charged for data that have changed since",
+                    "the data as they were bound last",
+                    "un.protect(...) anew",
+                )
             if request is not None and (earlier := self._records.store.of_request(connection, request["key"])):
                 raise InvalidRequest(
                     f"a request was repeated that was charged before (entry {earlier.sequence}) and has no release",

@@ -87,6 +87,14 @@ class Records:
 
     def __init__(self, store: Store, key: OwnerKey, key_path: Path) -> None:
         self.store, self.key, self.key_path = store, key, key_path
+        self._first: tuple[dict[str, Any], str] | None = None
+
+    def begin(self, connection: Connection, body: dict[str, Any]) -> None:
+        """Write the first record; the mark is there before it can be seen."""
+        text = canonical(body)
+        self._first = body, self.key.mac("population", text)
+        self.mark.replace(self.receipt(None, self._start))
+        self.store.write_population(connection, text, self._first[1])
 
     @cached_property
     def mark(self) -> HighWater:
@@ -95,11 +103,13 @@ class Records:
         name = self.key_path.name.removesuffix(".key") + ("" if own else f".{self.first[0]['id']}") + ".head"
         return HighWater(self.key_path.with_name(name), self.key)
 
-    @cached_property
+    @property
     def first(self) -> tuple[dict[str, Any], str]:
         """The first record, with its mac."""
-        with self.store.reading() as connection:
-            return self._population(connection)
+        if self._first is None:
+            with self.store.reading() as connection:
+                self._first = self._population(connection)
+        return self._first
 
     def _population(self, connection: Connection, *, lock: bool = False) -> tuple[dict[str, Any], str]:
         rows = self.store.population(connection, lock=lock)
