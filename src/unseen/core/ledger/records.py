@@ -90,9 +90,19 @@ class Records:
         self._first: tuple[dict[str, Any], str] | None = None
 
     def begin(self, connection: Connection, body: dict[str, Any]) -> None:
-        """Write the first record; the mark is there before it can be seen."""
+        """Write the first record; the mark is there before it can be seen.
+
+        Raises:
+            LedgerLocked: the mark knows of another ledger's entries in this place.
+        """
         text = canonical(body)
         self._first = body, self.key.mac("population", text)
+        held = self.mark.highest()
+        if self.mark.path.exists() and (held is None or held.sequence > 0):
+            raise LedgerLocked(
+                f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
+                f"that ledger, back in its place; for a new population another place, or without {str(self.mark.path)!r}",
+            )
         self.mark.replace(self.receipt(None, self._start))
         self.store.write_population(connection, text, self._first[1])
 
