@@ -101,7 +101,7 @@ class Records:
         if self.mark.path.exists() and (held is None or held.sequence > 0):
             raise LedgerLocked(
                 f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
-                f"that ledger, back in its place; for a new population another place, or without {str(self.mark.path)!r}",
+                f"that ledger, back in its place; a new population takes another place, or none of {str(self.mark.path)!r}",
             )
         self.mark.replace(self.receipt(None, self._start))
         self.store.write_population(connection, text, self._first[1])
