@@ -241,8 +241,9 @@ class Ledger:
             )
         line = Line(Kind.BINDING, BOUND, purpose=Change(changed).value)
         with self._records.appending() as (connection, last, state):
-            head = self._records.append(connection, last, line, state.bound(found))
-        self._records.mark.raise_to(head)
+            after = state.bound(found)
+            row = self._records.append(connection, last, line, after)
+        self._records.mark.raise_to(self._records.receipt(row, after))
         return found
 
     # --- charging -----------------------------------------------------------------------------------------------
@@ -300,7 +301,8 @@ class Ledger:
             after = state.plus(cost, part, isinstance(guarantee, DP))
             if isinstance(guarantee, DP) and not self.filter.admits(after.total):
                 raise self._too_dear(guard, guarantee, state.borne_by(part))
-            receipt = self._records.append(connection, last, line, after)
+            row = self._records.append(connection, last, line, after)
+        receipt = self._records.receipt(row, after)  # signed when others may charge again
         self._records.mark.raise_to(receipt)
         return receipt
 
@@ -426,7 +428,9 @@ class Ledger:
             total = self._counting(state.total, lost, older_copy, exhausted)
             kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
             line = Line(kind, COUNTED, purpose=kind.value, cost=total, counted=counted)
-            head = records.append(connection, last, line, state.raised(total), max([end, *numbers]) + 1)
+            after = state.raised(total)
+            row = records.append(connection, last, line, after, max([end, *numbers]) + 1)
+        head = records.receipt(row, after)
         records.mark.replace(head)
         return head
 

@@ -101,7 +101,7 @@ class Records:
         if self.mark.path.exists() and (held is None or held.sequence > 0):
             raise LedgerLocked(
                 f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
-                f"that ledger, back in its place; a new population takes another place, or none of {str(self.mark.path)!r}",
+                f"that ledger, back in its place; a new population takes another place, or no {str(self.mark.path)!r}",
             )
         self.mark.replace(self.receipt(None, self._start))
         self.store.write_population(connection, text, self._first[1])
@@ -174,8 +174,8 @@ class Records:
 
     def append(
         self, connection: Connection, last: Row | None, line: Line, after: State, sequence: int | None = None
-    ) -> Receipt:
-        """Write one entry after the last and give its receipt; durable once the transaction has ended."""
+    ) -> Row:
+        """Write one entry after the last; durable once the transaction has ended."""
         priced = line.guarantee if isinstance(line.guarantee, DP) else None
         number = (last.sequence if last else 0) + 1 if sequence is None else sequence
         body = canonical(
@@ -203,7 +203,7 @@ class Records:
         )
         row = Row(number, line.request["key"] if line.request else None, body, self.key.mac("entry", body))
         self.store.append(connection, row)
-        return self.receipt(row, after)
+        return row
 
     def receipt(self, row: Row | None, state: State) -> Receipt:
         """The signed receipt of an entry; of none, of the first record."""

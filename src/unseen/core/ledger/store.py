@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import NullPool
 
 from unseen.core.errors import LedgerCorrupt, LedgerError, extra
@@ -57,6 +58,7 @@ WRITE_POPULATION = text("INSERT INTO population (body, mac) VALUES (:body, :mac)
 KEPT = text("SELECT sequence, body, mac FROM releases ORDER BY sequence")
 KEPT_AT = text("SELECT body, mac FROM releases WHERE sequence = :sequence")
 KEEP = text("INSERT INTO releases (sequence, body, mac) VALUES (:sequence, :body, :mac)")
+IDLE = 5.0
 UNREACHABLE = ("locked", "full", "readonly", "read-only", "unable to open", "disk i/o")
 
 
@@ -135,13 +137,24 @@ class Store:
     def _postgres(self) -> Engine:
         extra("psycopg", "postgres")
         url = make_url(str(self.url)).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=4, max_overflow=16)
+        engine = create_engine(url, isolation_level="READ COMMITTED", pool_size=4, max_overflow=16)
 
         @event.listens_for(engine, "connect")
         def prepare(connection: Any, _record: Any) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SET synchronous_commit = on")
             connection.commit()
+
+        @event.listens_for(engine, "checkout")
+        def alive(connection: Any, record: Any, _proxy: Any) -> None:
+            now = time.monotonic()
+            if now - record.info.get("used", now) > IDLE:
+                try:
+                    connection.execute("SELECT 1")
+                    connection.rollback()
+                except engine.dialect.loaded_dbapi.Error as error:
+                    raise DisconnectionError from error  # the pool makes another
+            record.info["used"] = now
 
         return engine
 
