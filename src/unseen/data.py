@@ -108,8 +108,7 @@ def protect(
         )
     data = ProtectedDataset(source, schema)
     if ledger is not None:
-        data.ledger = _bound(ledger, key, full, composition, changed, data)
-        data.salt = data.ledger.derive("which rows of a unit are kept")
+        _bind(ledger, key, full, composition, changed, data)
     return data
 
 
@@ -138,17 +137,17 @@ def _checked(budget: DP | None, schema: Schema, ledger: str | Path | None) -> DP
     return replace(budget, unit=schema.unit_name)
 
 
-def _bound(
+def _bind(
     location: str | Path,
     key: str | Path | None,
     budget: DP | None,
     composition: Composition | None,
     changed: Change | None,
     data: Dataset,
-) -> Ledger:
+) -> None:
     fingerprint = lru_cache(data.fingerprint)  # it reads every row
     if Ledger.exists(location):
-        ledger = Ledger(location, key)
+        held = Ledger(location, key)
     elif budget is None:
         raise LedgerError(
             f"no ledger at {without_password(location)!r}",
@@ -156,7 +155,6 @@ def _bound(
             "budget=un.DP(epsilon=3, delta=1e-6)",
         )
     else:
-        ledger = Ledger.create(location, budget, fingerprint, composition=composition, key=key)
-    declared = budget or replace(ledger.budget, unit=data.schema.unit_name)
-    data.bound = ledger.bind(declared, fingerprint, composition=composition, changed=changed)
-    return ledger
+        held = Ledger.create(location, budget, fingerprint, composition=composition, key=key)
+    declared = budget or replace(held.budget, unit=data.schema.unit_name)
+    data.attach(held, held.bind(declared, fingerprint, composition=composition, changed=changed))

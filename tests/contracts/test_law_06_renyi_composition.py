@@ -156,20 +156,19 @@ class OnlyTheFilter:
         return
 
 
-class AnyOrder(OnlyTheFilter):
-    """Broken: one order that holds is enough, which one is seen afterwards."""
+class ChecksBeforeAdding(OnlyTheFilter):
+    """Broken: what was spent so far is compared, not what it would become."""
 
     def admits(self, total: tuple[Fraction, ...]) -> bool:
-        within = [part <= limit for part, limit in zip(total, self.limits, strict=True)]
-        return any(within[:-1]) and within[-1]
+        return self.filter.admits(self.total)
 
 
-class BestOrderAtTheStop(OnlyTheFilter):
-    """Broken: an odometer taken for a filter; ε by the best order so far is what is compared."""
+class ConvertsAtTheWholeDelta(OnlyTheFilter):
+    """Broken: ε at all of δ is compared, of which the proofs have half."""
 
     def admits(self, total: tuple[Fraction, ...]) -> bool:
-        orders, half = map(float, self.record["orders"]), float(self.record["delta_of_conversion"])
-        epsilon = accounting.epsilon_of_renyi(tuple(orders), [float(part) for part in total[:-1]], half)
+        orders = tuple(map(float, self.record["orders"]))
+        epsilon = accounting.epsilon_of_renyi(orders, [float(part) for part in total[:-1]], self.budget.delta)
         return epsilon <= self.budget.epsilon and total[-1] <= self.limits[-1]
 
 
@@ -283,7 +282,7 @@ def test_the_check_accepts_a_renyi_filter_that_is_right() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [AnyOrder, BestOrderAtTheStop, ForgetsProofs, SmallEpsilonOnly, ForgetsSteps, CountsTwice]
+    "broken", [ChecksBeforeAdding, ConvertsAtTheWholeDelta, ForgetsProofs, SmallEpsilonOnly, ForgetsSteps, CountsTwice]
 )
 def test_a_renyi_filter_that_leaves_its_curve_is_seen(broken: type[OnlyTheFilter]) -> None:
     with pytest.raises((AssertionError, ExceptionGroup)):

@@ -34,10 +34,6 @@ def renyi_filter(budget: un.DP) -> Filter:
     return Composition.filter(budget, Renyi().record(budget))
 
 
-def orders_of(budget: un.DP) -> list[float]:
-    return [float(order) for order in Renyi().record(budget)["orders"]]
-
-
 def ledger(path: Path, composition: Composition, epsilon: float = 3, delta: float = 1e-6) -> un.Ledger:
     return un.Ledger.create(path, un.DP(epsilon, delta, "row"), lambda key: "f", composition=composition)
 
@@ -46,19 +42,22 @@ def ledger(path: Path, composition: Composition, epsilon: float = 3, delta: floa
 
 
 def of_randomized_response(epsilon: float, order: float) -> float:
-    """The definition of the divergence, in sixty digits."""
+    """The definition of the divergence, in four hundred digits."""
     with localcontext() as context:
-        context.prec = 60
+        context.prec = 400
         odds, a = Decimal(epsilon).exp(), Decimal(order)
         p, q = odds / (1 + odds), 1 / (1 + odds)
         return float((p**a * q ** (1 - a) + q**a * p ** (1 - a)).ln() / (a - 1))
 
 
-@given(st.floats(1e-8, 30), st.sampled_from(ORDERS))
+@given(
+    st.one_of(st.floats(1e-8, 30), st.floats(-160, 2).map(lambda power: 10**power)),
+    st.one_of(st.sampled_from(ORDERS), st.floats(1.001, 10_000)),
+)
 def test_the_curve_of_pure_epsilon_is_that_of_randomized_response_and_never_below(epsilon: float, order: float) -> None:
     exact, (found,) = of_randomized_response(epsilon, order), accounting.pure_renyi(epsilon, [order])
     assert found >= exact * (1 - 1e-15)
-    assert found <= exact * (1 + 1e-6) + 1e-11 * (1 + 1 / (order - 1))
+    assert found <= min(epsilon, exact * (1 + 1e-6) + 1e-10 * order * (1 + epsilon) / (order - 1))
 
 
 @given(st.floats(0.01, 5), st.sampled_from(ORDERS))
@@ -82,10 +81,48 @@ def test_gaussian_noise_diverges_as_the_closed_form_says(sigma: float) -> None:
 
 
 @pytest.mark.parametrize("event", [accounting.dpsgd(0.01, 1.1, 500), accounting.dpsgd(0.3, 4.0, 20)])
-def test_divergences_are_dp_accountings(event: dict[str, Any]) -> None:
+def test_divergences_are_dp_accountings_and_their_rounding(event: dict[str, Any]) -> None:
     accountant = RdpAccountant(list(ORDERS))
     accountant.compose(accounting.interpret(event))
-    assert accounting.renyi(event, ORDERS) == list(accountant.rdp)
+    error = 1e-14 * event["count"]
+    assert accounting.renyi(event, ORDERS) == [
+        value + error / (order - 1) for value, order in zip(accountant.rdp, ORDERS, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("q", "sigma", "order"), [(1.2e-4, 79.8, 129), (9.9e-7, 73.0, 135), (1.2e-7, 91.0, 152)])
+def test_a_sampled_gaussian_is_never_priced_below_its_divergence(q: float, sigma: float, order: int) -> None:
+    """Mironov, Talwar and Zhang 2019, section 3.3: the binomial sum, in eighty digits."""
+    with localcontext() as context:
+        context.prec = 80
+        share, spread = Decimal(q), Decimal(sigma)
+        terms = (
+            math.comb(order, k) * (1 - share) ** (order - k) * share**k * (Decimal(k * k - k) / (2 * spread**2)).exp()
+            for k in range(order + 1)
+        )
+        exact = float(sum(terms, Decimal(0)).ln() / (order - 1))
+    assert accounting.renyi(accounting.dpsgd(q, sigma, 1), [order])[0] >= exact
+
+
+@pytest.mark.parametrize("epsilon", [1e-200, 5e-324, 1e155, 1.7e308])
+def test_no_price_is_nothing_and_none_beyond_the_doubles(epsilon: float) -> None:
+    cost = renyi_filter(un.DP(3, 1e-6, "row")).cost(accounting.laplace(1.0), un.DP(epsilon, 0, "row"))
+    assert cost[0] > 0 and math.isfinite(cost[0])
+
+
+def test_prices_do_not_depend_on_the_callers_arithmetic() -> None:
+    found = renyi_filter(un.DP(3, 1e-6, "row"))
+    with localcontext() as context:
+        context.prec = 3
+        coarse = found.cost(accounting.laplace(30), un.DP(1 / 30, 0, "row"))
+    assert coarse == found.cost(accounting.laplace(30), un.DP(1 / 30, 0, "row"))
+
+
+def test_training_that_fits_at_the_order_of_the_curve_is_admitted(tmp_path: Path) -> None:
+    book, event = ledger(tmp_path / "a.ledger", Renyi()), accounting.dpsgd(0.01, 1.0, 100)
+    for _ in range(3):
+        book.charge("DPSGD", event, un.DP(accounting.epsilon_of_dpsgd(0.01, 1.0, 100, 1e-7), 1e-7, "row"))
+    assert book.verify() == 3
 
 
 @pytest.mark.parametrize(
@@ -112,7 +149,7 @@ def test_a_full_curve_means_the_budget_and_wastes_nothing(budget: un.DP) -> None
         for order, limit in zip(record["orders"], record["limits"], strict=True)
     ]
     assert min(told) <= budget.epsilon * (1 + 1e-12)
-    assert min(told) >= budget.epsilon * (1 - 1e-4)
+    assert min(told) >= budget.epsilon * (1 - 1e-3)
     assert price(half) + Fraction(record["delta_of_proofs"]) == price(budget.delta)
 
 
@@ -159,7 +196,7 @@ def test_whatever_is_admitted_costs_no_more_than_the_budget_by_an_exact_accounta
     asked: list[tuple[str, float]],
 ) -> None:
     budget = un.DP(2, 1e-5, "row")
-    found, total, events = renyi_filter(budget), (Fraction(0),) * 4, []
+    found, total, events = renyi_filter(budget), (Fraction(0),) * 2, []
     for kind, value in asked:
         if kind == "pure":
             event, guarantee = accounting.laplace(1 / value), un.DP(value, 0, "row")
@@ -192,7 +229,8 @@ def test_nothing_spent_is_told_as_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "says"), [(un.DP(3, 0, "row"), "δ above 0"), (un.DP(1e-6, 1e-9, "row"), "basic composition")]
+    ("budget", "says"),
+    [(un.DP(3, 0, "row"), "δ above 0"), (un.DP(3, 1e-6, "row", un.Neighbours.REPLACE_ONE), "add-or-remove")],
 )
 def test_a_budget_without_a_curve_is_refused(tmp_path: Path, budget: un.DP, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):

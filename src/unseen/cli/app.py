@@ -187,17 +187,31 @@ def reconcile(
     key: Key = None,
     against: Against = None,
     older_copy: Annotated[
-        bool, typer.Option("--older-copy", help="Declare that the receipts' ledger held all entries that are here.")
+        bool,
+        typer.Option(
+            "--older-copy", help="It is an older copy of the one ledger there was: the highest receipt counts."
+        ),
+    ] = False,
+    fork: Annotated[
+        bool, typer.Option("--fork", help="Both went on, or nobody is sure: what was spent here and there is added up.")
+    ] = False,
+    nothing_lost: Annotated[
+        bool, typer.Option("--nothing-lost", help="Nothing came after its last entry; no receipt says otherwise.")
     ] = False,
     exhausted: Annotated[
-        bool, typer.Option("--exhausted", help="Declare everything as spent: it is not known what was lost.")
+        bool, typer.Option("--exhausted", help="It is not known what was lost: everything is declared as spent.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Count what was spent in entries that were lost, and unlock the ledger. Nothing is given back."""
+    """Count what was spent in entries that were lost, in exactly one of four ways, and unlock the ledger.
+
+    With none of them nothing is written, and it is told what each would count. Nothing is given back.
+    """
     from unseen.cli.ledger import reconcile as command
 
-    raise typer.Exit(command(ledger, key, against or [], older_copy, exhausted, _wants_json(context, json)))
+    told = {"older-copy": older_copy, "fork": fork, "nothing-lost": nothing_lost, "exhausted": exhausted}
+    ways = [way for way, meant in told.items() if meant]
+    raise typer.Exit(command(ledger, key, against or [], ways, _wants_json(context, json)))
 
 
 @app.command(epilog=EPILOG)

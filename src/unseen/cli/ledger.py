@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["backup", "check", "export", "reconcile", "restore", "show", "verify"]
 
 BOOKKEEPING = "bookkeeping, not a guarantee"
-UNLOCK = "`unseen ledger reconcile` counts what was lost; with --older-copy, what both held is counted once"
+WAYS = {
+    "older-copy": "it is an older copy of the one ledger there was",
+    "fork": "both went on, and what was spent here and there is added up",
+    "nothing-lost": "nothing came after its last entry",
+    "exhausted": "nobody knows, and all is declared as spent",
+}
+UNLOCK = "`unseen ledger reconcile` unlocks it, with " + ", ".join(f"--{way} if {when}" for way, when in WAYS.items())
 
 
 def show(location: str, key: Path | None, plot: Path | None, as_json: bool) -> int:
@@ -263,50 +269,92 @@ def restore(source: Path, location: str, key: Path | None, as_json: bool) -> int
     return FINE
 
 
-def reconcile(
-    location: str, key: Path | None, against: Sequence[Path], older_copy: bool, exhausted: bool, as_json: bool
-) -> int:
-    """Count what was spent in entries that are lost, and unlock the ledger."""
+def reconcile(location: str, key: Path | None, against: Sequence[Path], ways: Sequence[str], as_json: bool) -> int:
+    """Count what was spent in entries that are lost, in the one way that was told, and unlock the ledger."""
     from unseen.core.ledger import Ledger
 
     ledger, receipts = Ledger(location, key), _receipts(against)
-    before = ledger.head
-    if exhausted or _lost(ledger, receipts):
-        head = ledger.reconcile(*receipts, older_copy=older_copy, exhausted=exhausted)
-    else:
-        head = before  # an entry that counts nothing would say that something was lost
+    before, lost = ledger.head, _lost(location, ledger, receipts)
+    _check_way(ledger, before, lost, ways)
+    head = ledger.reconcile(*receipts, **{way.replace("-", "_"): True for way in ways if way != "fork"})
+    written = head.head != before.head and ledger.entries()[-1].kind != "release"
     if as_json:
         print_json(
             {
                 "ledger": ledger.location,
-                "reconciled": head is not before,
+                "reconciled": written,
                 "before": before.to_dict(),
                 "head": head.to_dict(),
                 "left": {"epsilon": head.epsilon_left, "delta": head.delta_left},
             }
         )
-    elif head is before:
+    elif not written:
         print(f"{ledger.location}: nothing is missing, and nothing was written")
     else:
-        print(f"{ledger.location} reconciled in entry {head.sequence}: {_counted(ledger, before, head, exhausted)}")
+        print(f"{ledger.location} reconciled in entry {head.sequence}: {_counted(ledger, before, head, ways[0])}")
         print(_standing(ledger))
     return FINE
 
 
-def _lost(ledger: Ledger, receipts: Sequence[Receipt]) -> bool:
-    from unseen.core.errors import LedgerLocked
+def _lost(location: str, ledger: Ledger, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """The heads that receipts or this place tell of and the ledger does not hold."""
+    from unseen.core.ledger.keys import OwnerKey
+    from unseen.core.ledger.records import Records
+    from unseen.core.ledger.store import Store
 
-    try:
-        for receipt in (None, *receipts):
-            ledger.verify(receipt)
-    except LedgerLocked:
-        return True
-    return False
+    records = Records(Store(location), OwnerKey.read(ledger.key_path), ledger.key_path)
+    for receipt in receipts:
+        records.check_ours(receipt)
+    mark = records.mark.highest()
+    known = {head.head: head for head in (*receipts, mark) if head is not None and head.ledger == ledger.id}
+    with records.store.reading() as connection:
+        last = records.store.last(connection)
+        return [head for head in known.values() if records.behind(connection, head, last)]
 
 
-def _counted(ledger: Ledger, before: Receipt, head: Receipt, exhausted: bool) -> str:
-    if exhausted:
+def _check_way(ledger: Ledger, here: Receipt, lost: Sequence[Receipt], ways: Sequence[str]) -> None:
+    """Raise unless one way was told, and one that the lost heads do not disprove."""
+    from unseen.core.errors import InvalidRequest
+
+    numbers = [head.sequence for head in lost]
+    two_lines = bool(lost) and (len(set(numbers)) < len(numbers) or min(numbers) <= here.sequence)
+    sums = list(zip(*(map(Fraction, head.spent) for head in (here, *lost)), strict=True))
+    now, highest, added = (
+        _amount(ledger, [count(parts) for parts in sums]) for count in (lambda parts: parts[0], max, sum)
+    )
+    can = dict(WAYS)
+    if lost:
+        entries = "entries of one number differ, so that it cannot be"
+        can["older-copy"] += f": {entries}" if two_lines else f": {now} now, {highest} after"
+        can["fork"] += f": {now} now, {added} after"
+    four = ", ".join(f"--{way} ({when})" for way, when in can.items())
+    name = f"ledger {ledger.location!r}"
+    if len(ways) != 1:
+        untold = "" if lost else "with --against RECEIPT.json" if ledger.locked else "nothing is known to be missing"
+        told = (
+            "was to be reconciled, and it was not said how" if not ways else f"was to be reconciled in {len(ways)} ways"
+        )
+        raise InvalidRequest(f"{name} {told}", f"exactly one of {four}" + (f"; {untold}" if untold else ""))
+    if ways[0] == "older-copy" and two_lines:
+        raise InvalidRequest(f"{name} was declared an older copy, but its entries differ", f"--fork ({can['fork']})")
+    if ways[0] == "nothing-lost" and lost:
+        raise InvalidRequest(
+            f"{name} was declared to have lost nothing, but receipt {max(numbers)} is not among its entries",
+            f"one of {', '.join(f'--{way} ({can[way]})' for way in ('older-copy', 'fork'))}",
+        )
+
+
+def _amount(ledger: Ledger, total: Sequence[Fraction]) -> str:
+    if ledger.composition == "basic":
+        return f"ε {float(total[0]):.6g}"
+    return f"{100 * float(ledger.filter.share(tuple(total))):.3g} % of the curve"
+
+
+def _counted(ledger: Ledger, before: Receipt, head: Receipt, way: str) -> str:
+    if way == "exhausted":
         return "the whole budget was declared as spent"
+    if way == "nothing-lost":
+        return "it was declared that nothing came after its last entry"
     if ledger.composition != "basic":
         was, now = _share(ledger, before), _share(ledger, head)
         return f"{100 * (now - was):.3g} % of the curve were counted for lost entries, beside {100 * was:.3g} % held"

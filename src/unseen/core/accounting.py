@@ -50,7 +50,13 @@ def unpriced() -> Event:
 
 
 def composed(*events: Event) -> Event:
-    """Several things, one after another."""
+    """Several things, one after another.
+
+    Raises:
+        InvalidRequest: none.
+    """
+    if not events:
+        raise InvalidRequest("a composition of no events was asked for", "at least one event")
     return {"event": "ComposedDpEvent", "events": list(events)}
 
 
@@ -175,14 +181,17 @@ def pure_renyi(epsilon: float, orders: Sequence[float]) -> list[float]:
     Source: Kairouz, Oh and Viswanath 2015, theorem 2; Mironov 2017, proposition 5; Bun and Steinke 2016,
     proposition 3.3.
     """
+    if epsilon > 700:
+        return [epsilon] * len(orders)  # beyond what exponentials hold, and no divergence is more
     high, low = -math.log1p(math.exp(-epsilon)), -epsilon - math.log1p(math.exp(-epsilon))
     divergences = []
     for order in orders:
         one, other = order * high + (1 - order) * low, order * low + (1 - order) * high
         most = max(one, other)
         exact = (math.log(math.exp(one - most) + math.exp(other - most)) + most) / (order - 1)
-        error = 4e-15 * (1 + abs(most)) / (order - 1)
-        divergences.append(min(max(exact, 0.0) + error, order * epsilon**2 / 2, epsilon))
+        error = 4e-15 * (1 + order * (abs(high) + abs(low))) / (order - 1)
+        small = order * epsilon**2 / 2 if order * epsilon < 2 else epsilon
+        divergences.append(max(min(max(exact, 0.0) + error, small, epsilon), 1e-300))
     return divergences
 
 
@@ -195,11 +204,15 @@ def renyi(event: Event, orders: Sequence[float]) -> list[float] | None:
     """
     if not _gaussian(event):
         return None
+    import warnings
+
     from dp_accounting.rdp import RdpAccountant
 
-    accountant = RdpAccountant(list(orders))
-    accountant.compose(interpret(event))
-    return [float(value) for value in accountant.rdp]
+    accountant, error = RdpAccountant(list(orders)), 1e-14 * _sampled(event)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # noise next to nothing overflows into an infinite divergence
+        accountant.compose(interpret(event))
+    return [float(value) + error / (order - 1) for value, order in zip(accountant.rdp, orders, strict=True)]
 
 
 def _gaussian(event: Event) -> bool:
@@ -209,9 +222,22 @@ def _gaussian(event: Event) -> bool:
         case "PoissonSampledDpEvent" | "SelfComposedDpEvent":
             return _gaussian(event["inner"])
         case "ComposedDpEvent":
-            return all(map(_gaussian, event["events"]))
+            return bool(event["events"]) and all(map(_gaussian, event["events"]))
         case _:
             return False
+
+
+def _sampled(event: Event) -> int:
+    """How many Poisson samples an event takes: each one's divergence is computed with an error of some 1e-15."""
+    match event.get("event"):
+        case "PoissonSampledDpEvent":
+            return 1
+        case "SelfComposedDpEvent":
+            return int(event["count"]) * _sampled(event["inner"])
+        case "ComposedDpEvent":
+            return sum(map(_sampled, event["events"]))
+        case _:
+            return 0
 
 
 def epsilon_of_renyi(orders: Sequence[float], divergences: Sequence[float], delta: float) -> float:

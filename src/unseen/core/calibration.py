@@ -25,7 +25,7 @@ P = TypeVar("P", bound=Priced)
 
 
 def calibrate_for(make: Callable[[float], P], data: Dataset, share: float) -> P:
-    """The guard with the greatest ε that takes at most a share of the budget, as this ledger charges it.
+    """The guard with the greatest ε, within 1 %, that takes at most a share of the budget, as this ledger charges it.
 
     Args:
         make: gives the guard at an ε: ``lambda epsilon: un.query.Mean("age", epsilon=epsilon)``.
@@ -59,6 +59,11 @@ def calibrate_for(make: Callable[[float], P], data: Dataset, share: float) -> P:
     low, start = 0.0, high
     while fits(high):
         low, high = high, 2 * high
+        if high > 1e6 * start:
+            raise InvalidRequest(
+                "a share of the budget for a guard whose price does not depend on ε was asked for",
+                "a function that gives the guard at the ε that it is given",
+            )
     while high - low > 1e-3 * high and high > 1e-2 * start:  # below that it is not ε that is too much
         middle = float(f"{(low + high) / 2:.6g}")
         low, high = (middle, high) if fits(middle) else (low, middle)

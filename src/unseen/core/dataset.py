@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Neighbours, number
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "as_dataset"]
 
+MOST_PARTS = 200
+
 
 class Dataset:
     """A table that stays with its owner. Made by ``un.protect``; guards take it, nothing prints its rows.
@@ -34,7 +36,7 @@ class Dataset:
         schema: the owner's declaration.
         ledger: what releases are charged to; None if they are not charged.
         neighbours: the neighbouring relation.
-        salt: fixes which rows of a unit are kept where it has more than ``max_rows_per_unit``.
+        salt: without a ledger, fixes which rows of a unit are kept where it has more than ``max_rows_per_unit``.
 
     ``bound`` is the keyed fingerprint under which the ledger was bound to it; once it is bound to others, this charges
     nothing any more.
@@ -59,8 +61,8 @@ class Dataset:
         neighbours: Neighbours = Neighbours.ADD_REMOVE,
         salt: bytes | None = None,
     ) -> None:
-        self.schema, self.ledger, self.neighbours = schema, ledger, neighbours
-        self.salt = salt
+        self.schema, self.neighbours, self.salt = schema, neighbours, salt
+        self.ledger: Ledger | None = None
         self.native = native_kind(source)
         self.part: tuple[str, str] | None = None
         self.selection = ""
@@ -70,7 +72,17 @@ class Dataset:
         self.bound: str | None = None
         if ledger is not None:
             declared = replace(ledger.budget, unit=schema.unit_name, neighbours=neighbours)
-            self.bound = ledger.bind(declared, self.fingerprint)
+            self.attach(ledger, ledger.bind(declared, self.fingerprint))
+
+    def attach(self, ledger: Ledger, bound: str) -> None:
+        """Charge a ledger from now on; which rows of a unit are kept follows from its key, the same each time.
+
+        Args:
+            ledger: the ledger.
+            bound: what its ``bind`` gave for this dataset.
+        """
+        self.ledger, self.bound = ledger, bound
+        self.salt = ledger.derive("which rows of a unit are kept")
 
     def __repr__(self) -> str:
         columns = ", ".join(f"{name}: {type(domain).__name__}" for name, domain in self.schema.columns.items())
@@ -133,7 +145,7 @@ class Dataset:
             digest.update("".join(row[0] for row in batch).encode())
         return digest.hexdigest()
 
-    def split(self, share: float) -> tuple[Dataset, Dataset]:
+    def split(self, share: float) -> tuple[Self, Self]:
         """Divide the units by independent secret coins: each is in the first part with probability ``share``.
 
         Both parts stay bound to this dataset's ledger. Adding or removing a unit changes one part, by that unit.
@@ -146,7 +158,7 @@ class Dataset:
         inside = Entropy().coins(len(codes["u"]), chance)
         return self._units(codes["u"][inside]), self._units(codes["u"][~inside])
 
-    def parts(self, by: str) -> dict[str, Dataset]:
+    def parts(self, by: str) -> dict[str, Self]:
         """Divide the units by the declared categories of a column, so that what is asked of the parts costs as much as
         the dearest part alone (parallel composition).
 
@@ -159,13 +171,18 @@ class Dataset:
             InvalidSchema: the column is not declared as Categorical.
             InvalidRequest: a unit may have more than one row, and so be in several parts; or this is a part already.
 
-        Source: McSherry 2009, theorem 4; with adaptively chosen prices, Feldman and Zrnic 2021, theorem 4.5.
+        Source: McSherry 2009, theorem 4; docs/design/ledger.md, theorem 3, for prices that are chosen adaptively.
         """
         domain = self.schema.domain(by, Categorical, "parts by")
         if self.schema.max_rows_per_unit > 1 and not isinstance(self.schema.unit, EachRow):
             raise InvalidRequest(
                 f"parts by {by!r} were asked for where a unit has up to {self.schema.max_rows_per_unit} rows",
                 "one unit in one part: a dataset with max_rows_per_unit=1",
+            )
+        if len(domain.values) > MOST_PARTS:
+            raise InvalidRequest(
+                f"parts by the {len(domain.values):,} categories of {by!r} were asked for",
+                f"at most {MOST_PARTS} parts, whose sums every entry holds; or a statistic by={by!r}, at one price",
             )
         if self.part is not None:
             raise InvalidRequest(f"parts of the part {self.part[1]!r} were asked for", "parts of a whole dataset")
@@ -176,7 +193,7 @@ class Dataset:
             found[value] = part
         return found
 
-    def _units(self, units: NDArray[Any]) -> Dataset:
+    def _units(self, units: NDArray[Any]) -> Self:
         import pyarrow as pa
 
         chosen = pa.table({"u": pa.array(units, pa.int64())})
@@ -184,7 +201,7 @@ class Dataset:
         half.selection = half._rows
         return half
 
-    def _selected(self, condition: str, table: str, chosen: Any = None) -> Dataset:
+    def _selected(self, condition: str, table: str, chosen: Any = None) -> Self:
         """A dataset of the rows of a table in the snapshot that meet a condition, which may name ``chosen``."""
         part = copy(self)
         name = os.urandom(8).hex()
@@ -198,7 +215,7 @@ class Dataset:
             part._connection.unregister("chosen")
         return part
 
-    def __copy__(self) -> Dataset:
+    def __copy__(self) -> Self:
         twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         return twin

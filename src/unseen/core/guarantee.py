@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from enum import Enum, StrEnum
@@ -110,14 +111,21 @@ def price(value: float) -> Fraction:
 
 def rounded_down(exact: Fraction) -> float:
     """The double nearest to an exact price among those that print as at most it."""
-    value = float(exact)
+    value = _nearest(exact)
     return value if price(value) <= exact else math.nextafter(value, -math.inf)
 
 
 def rounded_up(exact: Fraction) -> float:
-    """The double nearest to an exact price among those that print as at least it."""
-    value = float(exact)
+    """The double nearest to an exact price among those that print as at least it; infinite beyond the doubles."""
+    value = _nearest(exact)
     return value if price(value) >= exact else math.nextafter(value, math.inf)
+
+
+def _nearest(exact: Fraction) -> float:
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.copysign(sys.float_info.max, exact)
 
 
 @dataclass(frozen=True)

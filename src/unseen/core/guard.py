@@ -102,7 +102,7 @@ class Guard(ABC, Generic[T]):
         plan = self.plan(dataset)
         guarantee = self._promised(plan)
         name = type(self).__name__
-        kept = None if request is None else Request(dataset, name, request, self.configuration(), plan.event, guarantee)
+        kept = None if request is None else Request(dataset, name, request, self._configured(), plan.event, guarantee)
         if kept is not None and (earlier := kept.recall()):
             return earlier
         receipt = charge(dataset, name, plan.event, guarantee, purpose, kept.digests if kept else None)
@@ -130,6 +130,17 @@ class Guard(ABC, Generic[T]):
             f"a request key for {type(self).__name__} was given",
             "none: releases of this guard are not kept for retries",
         )
+
+    def _configured(self) -> dict[str, Any]:
+        """The configuration, unless a subclass has arguments of its own and does not tell of them."""
+        kinds = type(self).__mro__
+        told, made = (next(kind for kind in kinds if name in vars(kind)) for name in ("configuration", "__init__"))
+        if kinds.index(told) > kinds.index(made) and told is not Guard:
+            raise InvalidRequest(
+                f"a request key for {type(self).__name__} was given",
+                f"configuration() beside {made.__name__}'s arguments",
+            )
+        return self.configuration()
 
     def _promised(self, plan: Plan[T]) -> Guarantee:
         if self.seed is not None and isinstance(plan.guarantee, DP):

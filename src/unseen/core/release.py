@@ -19,6 +19,8 @@ __all__ = ["Receipt", "Release"]
 
 T = TypeVar("T")
 
+NUMBERS = ("epsilon", "delta", "epsilon_left", "delta_left")
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -97,11 +99,13 @@ class Receipt:
 
     @classmethod
     def of(cls, told: Any) -> Receipt:
-        """The receipt that ``to_dict`` told of, or that of a release's ``to_dict``.
+        """The receipt that ``to_dict`` told of, or that of a release's ``to_dict``, or an export's signed head.
 
         Raises:
             InvalidRequest: neither.
         """
+        if isinstance(told, dict) and len(told) == 1 and "head" in told:
+            told = told["head"]
         if isinstance(told, dict) and "receipt" in told:
             told = told["receipt"]
         fits = (
@@ -117,18 +121,23 @@ class Receipt:
             raise InvalidRequest(
                 "something that is no receipt was given", "a release or receipt as save or to_dict wrote it"
             )
-        exact = {name: float(told[name]) for name in ("epsilon", "delta", "epsilon_left", "delta_left")}  # 1 may be 1.0
-        return cls(**{**told, **exact, "spent": tuple(told["spent"])})
+        try:
+            numbers = {name: float(told[name]) for name in NUMBERS}  # what other tools write as 1 was 1.0
+        except OverflowError:
+            raise InvalidRequest("a receipt of numbers beyond all bounds was given", "a receipt as it was") from None
+        return cls(**{**told, **numbers, "spent": tuple(told["spent"])})
 
     @classmethod
     def read(cls, path: str | Path) -> Receipt:
-        """The receipt in a saved release, or by itself, as JSON.
+        """The receipt in a saved release, by itself as JSON, or at the end of a ledger's export.
 
         Raises:
             InvalidRequest: no such file, or no receipt in it.
         """
         try:
-            told = json.loads(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8").strip()
+            last = text.rpartition("\n")[2]
+            told = json.loads(last if last.startswith('{"head"') else text)
         except (OSError, ValueError, TypeError, RecursionError):
             raise InvalidRequest(
                 f"no receipt can be read from {str(path)!r}", "a release or receipt as save or to_dict wrote it"

@@ -54,6 +54,7 @@ class Request:
                 "guarantee": guarantee.to_dict(),
                 "part": data.part,
                 "selection": data.selection,
+                "data": data.bound,
             },
         )
 

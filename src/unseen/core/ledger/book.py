@@ -13,18 +13,17 @@ from typing import Any
 
 from unseen.core.accounting import Event, epsilon_of_all
 from unseen.core.errors import BudgetExceeded, InvalidRequest, LedgerError, LedgerMismatch
-from unseen.core.guarantee import DP, Guarantee, Nothing, number, price, rounded_up
+from unseen.core.guarantee import DP, Guarantee, Nothing, number
 from unseen.core.ledger import copies, notebook
 from unseen.core.ledger.chain import Entry, Kind, Part, State, canonical, opened
 from unseen.core.ledger.composition import Amounts, Basic, Composition, Filter
 from unseen.core.ledger.keys import Fingerprint, OwnerKey
-from unseen.core.ledger.records import Counted, Line, Records, key_path, now
+from unseen.core.ledger.records import FORMAT, Counted, Line, Records, key_path, now
 from unseen.core.ledger.store import Store
 from unseen.core.release import Receipt
 
 __all__ = ["Change", "Ledger"]
 
-FORMAT = 2
 BOUND = Nothing("this entry is no release; it records that the data have changed")
 COUNTED = Nothing("this entry is no release; it counts entries that were lost")
 
@@ -112,9 +111,10 @@ class Ledger:
                 f"a folder that exists and can be written ({error.strerror})",
             ) from None
         records = Records(store, held, place)
+        if not store.holds_ledger():
+            records.check_unknown()
         with store.writing() as connection:
-            store.make_tables(connection)
-            if not store.population(connection):
+            if store.make_tables(connection):
                 first = {
                     "format": FORMAT,
                     "id": secrets.token_hex(8),
@@ -186,8 +186,8 @@ class Ledger:
         return self._records.now().fingerprint
 
     def derive(self, purpose: str) -> bytes:
-        """A key for one purpose, derived from the owner's key."""
-        return self._records.key.derive(purpose)
+        """A key for one purpose outside of the ledger, derived from the owner's key."""
+        return self._records.key.derive(f"for {purpose}")
 
     # --- binding ------------------------------------------------------------------------------------------------
 
@@ -310,8 +310,8 @@ class Ledger:
         budget, left = self.budget, self.filter.left(total)
         fits = 0 < left[0] < asked.epsilon and asked.delta <= left[1]
         return BudgetExceeded(
-            f"{guard} was asked for ε {asked.epsilon:g}, δ {asked.delta:g}",
-            f"ε {left[0]:.6g}, δ {left[1]:.6g} of ε {budget.epsilon:g}, δ {budget.delta:g} are left",
+            f"{guard} was asked for ε {asked.epsilon:.12g}, δ {asked.delta:g}",
+            f"ε {left[0]:.12g}, δ {left[1]:.6g} of ε {budget.epsilon:g}, δ {budget.delta:g} are left",
             f"epsilon={left[0]!r}" if fits else "",
         )
 
@@ -385,8 +385,14 @@ class Ledger:
             last = self._records.store.last(connection)
             return self._records.receipt(last, self._records.state(last))
 
-    def reconcile(self, *receipts: Receipt, older_copy: bool = False, exhausted: bool = False) -> Receipt:
-        """Count what was spent in entries that this ledger no longer holds, and unlock it.
+    def reconcile(
+        self,
+        *receipts: Receipt,
+        older_copy: bool = False,
+        nothing_lost: bool = False,
+        exhausted: bool = False,
+    ) -> Receipt:
+        """Count what was spent in entries that this ledger no longer holds, and unlock it; nothing, if it is whole.
 
         Args:
             *receipts: the highest that is known of each line of entries that was lost; the highest head that this
@@ -394,6 +400,7 @@ class Ledger:
             older_copy: declares that there was one line only, of which this ledger is an older copy, so that the
                 highest receipt counts all. Else what was spent here and under each lost head is added up, which
                 holds whatever has happened, and counts twice what two of them have in common.
+            nothing_lost: declares that nothing came after the last entry here, where no head tells even of that one.
             exhausted: declares everything as spent, where it is not known what was lost.
 
         Returns:
@@ -401,7 +408,7 @@ class Ledger:
 
         Raises:
             InvalidRequest: two heads with one number disprove that there was one line only.
-            LedgerError: nothing is known of what was lost.
+            LedgerError: nothing is known of what was lost, or everything was declared as spent of a whole ledger.
             LedgerMismatch: a receipt is another ledger's.
             LedgerCorrupt: a receipt was changed.
         """
@@ -411,27 +418,36 @@ class Ledger:
             records.check_ours(receipt)
         mark = records.mark.highest()
         known = {head.head: head for head in (*receipts, mark) if head is not None and head.ledger == self.id}
-        if not known and not exhausted:
-            raise LedgerError(
-                f"nothing is known of what ledger {self.location!r} has lost",
-                "the highest receipt that it gave, or everything declared as spent",
-                "unseen ledger reconcile LEDGER --against RECEIPT",
-            )
         with records.appending(locked=True) as (connection, last, state):
             lost = [head for head in known.values() if records.behind(connection, head, last)]
+            if not lost and not records.behind(connection, mark, last):
+                if exhausted:
+                    raise LedgerError(
+                        f"all of ledger {self.location!r} was declared as spent", "one that has lost entries"
+                    )
+                return records.receipt(last, state)
             end, numbers = last.sequence if last else 0, [head.sequence for head in lost]
+            at_the_end = any(head.sequence == end for head in known.values())
+            if not (lost or at_the_end or nothing_lost or exhausted):
+                raise LedgerError(
+                    f"no receipt tells what ledger {self.location!r} has lost after its last entry",
+                    "the highest receipt that it gave; or a declaration that nothing was lost, or that all is spent",
+                    "unseen ledger reconcile LEDGER --against RECEIPT",
+                )
             if older_copy and (len(set(numbers)) < len(numbers) or min(numbers, default=end + 1) <= end):
                 raise InvalidRequest(
                     "an older copy was declared", "heads of one line; these have entries of one number that differ"
                 )
-            counted = Counted(tuple((head.sequence, head.head) for head in lost), older_copy)
+            counted = Counted(tuple((head.sequence, head.head) for head in known.values()), older_copy)
             total = self._counting(state.total, lost, older_copy, exhausted)
             kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
-            line = Line(kind, COUNTED, purpose=kind.value, cost=total, counted=counted)
+            top = max([end, *numbers])
+            told = f"entries {end + 1} to {top}" if top > end else "another line" if lost else "nothing was lost"
+            line = Line(kind, COUNTED, purpose=told, cost=total, counted=counted)
             after = state.raised(total)
-            row = records.append(connection, last, line, after, max([end, *numbers]) + 1)
+            row = records.append(connection, last, line, after, top + 1)
         head = records.receipt(row, after)
-        records.mark.replace(head)
+        records.mark.begin(head)
         return head
 
     def _counting(self, total: Amounts, lost: list[Receipt], older_copy: bool, exhausted: bool) -> Amounts:
@@ -450,7 +466,8 @@ class Ledger:
             LedgerError: the file is there already, or cannot be written.
         """
         self.verify()
-        return copies.copy(self._records.store, Store(path), "a backup")
+        copies.copy(self._records.store, Store(path), "a backup")
+        return Path(path)
 
     @classmethod
     def restore(cls, backup: str | Path, location: str | Path, key: str | Path | None = None) -> Ledger:
@@ -480,7 +497,8 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """All entries, first to last."""
         with self._records.store.reading() as connection:
-            return [Entry.of(json.loads(row.body)) for row in self._records.store.rows(connection)]
+            rows = self._records.store.rows(connection)
+        return [Entry.of(opened(row, self._records.key, self.location)) for row in rows]
 
     @property
     def spent(self) -> tuple[float, float]:
@@ -498,29 +516,16 @@ class Ledger:
         Args:
             delta: the δ at which it is told; the budget's if not given.
 
-        Source: privacy loss distributions, see ``accounting.epsilon_of_all``; or the plain sum where that is less. Once
-        entries were lost, of which nothing but their sum is known, it is ``spent``.
+        Source: privacy loss distributions, see ``accounting.epsilon_of_all``, as though all had been asked of
+        everybody; or ``spent`` where that is less, or where entries were lost, of which only the sum is known.
         """
         slack = self.budget.delta if delta is None else number("delta", delta, 0, 1)
-        everything = self.entries()
-        if any(entry.kind in (Kind.RECONCILED, Kind.EXHAUSTED) for entry in everything):
-            return self.spent[0]
-        entries = [entry for entry in self._dearest(everything) if entry.priced]
-        sums = [
-            sum((price(value) for value in values), Fraction(0)) for values in zip(*map(_prices, entries), strict=True)
-        ]
-        known = rounded_up(sums[0]) if sums and sums[1] <= price(slack) else math.inf
-        return min(known, epsilon_of_all([entry.event for entry in entries], slack)) if entries else 0.0
-
-    @staticmethod
-    def _dearest(entries: list[Entry]) -> list[Entry]:
-        """Those that one unit may have borne: of each partition only the part with the greatest ε."""
-        sums: dict[Part, float] = {}
-        for entry in entries:
-            if entry.part is not None:
-                sums[entry.part] = sums.get(entry.part, 0.0) + entry.epsilon
-        dearest = {name: max((p for p in sums if p[0] == name), key=sums.__getitem__) for name, _ in sums}
-        return [entry for entry in entries if entry.part is None or dearest[entry.part[0]] == entry.part]
+        entries, (epsilon, bare) = self.entries(), self.spent
+        if any(entry.kind in (Kind.RECONCILED, Kind.EXHAUSTED) for entry in entries):
+            return epsilon
+        events = [entry.event for entry in entries if entry.priced]
+        known = epsilon if bare <= slack else math.inf
+        return min(known, epsilon_of_all(events, slack)) if events else 0.0
 
     @property
     def total(self) -> str:
@@ -545,10 +550,6 @@ class Ledger:
         title = f"{self.location.rsplit('/', 1)[-1]} · {self.composition} composition · per {self.budget.unit}"
         share = self.filter.share(self._records.now().total)
         return notebook.html(title, share, [self.used, self.total], self.locked, self.entries())
-
-
-def _prices(entry: Entry) -> tuple[float, float]:
-    return entry.epsilon, entry.delta
 
 
 def _keyless(store: Store, place: Path) -> LedgerError:

@@ -18,6 +18,8 @@ from unseen.core.ledger.store import Row
 
 __all__ = ["Entry", "Kind", "Part", "State", "canonical", "opened", "verified"]
 
+RESTORE = "the last backup: unseen ledger restore"
+
 Part = tuple[str, str]
 """A partition of the units and the part that a release saw of it: a column's name and its category."""
 
@@ -177,13 +179,15 @@ def opened(row: Row, key: OwnerKey, name: str) -> dict[str, Any]:
         raise LedgerCorrupt(
             f"ledger {name!r} does not verify: entry {row.sequence} was changed",
             f"entry {row.sequence} as it was written under this key",
+            RESTORE,
         )
     if (found["sequence"], found["request"] and found["request"]["key"]) != (row.sequence, row.request):
         raise LedgerCorrupt(
             f"ledger {name!r} does not verify: entry {found['sequence']} stands as entry {row.sequence}",
             "all entries in their order",
+            RESTORE,
         )
-    return dict(found)
+    return found
 
 
 def verified(rows: Iterable[Row], first: str, start: State, key: OwnerKey, name: str) -> Iterator[dict[str, Any]]:
@@ -201,19 +205,22 @@ def verified(rows: Iterable[Row], first: str, start: State, key: OwnerKey, name:
     """
     previous, sequence, state = first, 0, start
     for row in rows:
-        if not isinstance(row.sequence, int) or row.sequence <= sequence:
-            raise LedgerCorrupt(f"ledger {name!r} does not verify: an entry has no number", "entries from 1")
+        if (
+            not isinstance(row.sequence, int) or row.sequence <= sequence
+        ):  # a damaged schema gives numbers that are none
+            raise LedgerCorrupt(f"ledger {name!r} does not verify: an entry has no number", "entries from 1", RESTORE)
         found = opened(row, key, name)
         jumps = found["kind"] in (Kind.RECONCILED, Kind.EXHAUSTED)
         if found["previous"] != previous or (row.sequence != sequence + 1 and not jumps):
             raise LedgerCorrupt(
                 f"ledger {name!r} does not verify: entries are missing or in another order before entry {row.sequence}",
                 f"entry {sequence + 1} after entry {sequence}",
+                RESTORE,
             )
         previous, sequence, state = row.mac, row.sequence, _after(found, state)
         if state.to_dict() != found["state"]:
             raise LedgerCorrupt(
-                f"ledger {name!r} does not add up", f"entry {row.sequence} with the sum of all before it"
+                f"ledger {name!r} does not add up", f"entry {row.sequence} with the sum of all before it", RESTORE
             )
         yield found
 

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, final
 
 from unseen.core.accounting import Event, epsilon_of_renyi, pure_renyi, renyi
-from unseen.core.errors import InvalidRequest
-from unseen.core.guarantee import DP, price, rounded_down, rounded_up
+from unseen.core.errors import InvalidRequest, LedgerError
+from unseen.core.guarantee import DP, Neighbours, price, rounded_down, rounded_up
 
 __all__ = ["Amounts", "Basic", "Composition", "Filter", "Renyi"]
 
 Amounts = tuple[Fraction, ...]
 """What is spent, charged or allowed, one exact number for each thing that a filter counts."""
 
+MARGIN = Decimal("1.000000001")
 UP, DOWN = Context(prec=12, rounding=ROUND_CEILING), Context(prec=6, rounding=ROUND_FLOOR)
 
 
@@ -76,8 +77,18 @@ class Composition(ABC):
 
     @staticmethod
     def filter(budget: DP, record: dict[str, Any]) -> Filter:
-        """The filter that a ledger's first record describes."""
-        return _RenyiFilter(record) if record["name"] == Renyi.name else _BasicFilter(budget)
+        """The filter that a ledger's first record describes.
+
+        Raises:
+            LedgerError: a composition that this version does not know.
+        """
+        match record["name"]:
+            case Basic.name:
+                return _BasicFilter(budget)
+            case Renyi.name:
+                return _RenyiFilter(record)
+            case name:
+                raise LedgerError(f"a ledger with {name!r} composition was opened", "basic or renyi: a newer version")
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -108,37 +119,43 @@ class Basic(Composition):
 
 @final
 class Renyi(Composition):
-    """Rényi divergences add up at three orders; for many small releases.
+    """Rényi divergences add up to at most a preset curve; for many small releases.
 
-    The preset curve is that of a Gaussian, ρ·α, with the greatest ρ for which the curve at these orders still means
-    the budget's ε at half of its δ; it must hold at every one of its orders. A pure ε enters by the greatest curve
-    that it allows, Gaussian sums and DP-SGD by their own, and a proof of (ε, δ) alone as a δ-approximate
-    curve; those δ add up to at most the other half.
+    The curve is written when the ledger is made and must hold at every order at which it is finite. That is one: the
+    order at which a Gaussian may have the greatest divergence of all that are (ε, δ/2)-DP by their divergence at one
+    order, for the budget's ε and δ. Limits at further orders could refuse more and would prove no more. A pure ε
+    enters by the greatest divergence that it allows, Gaussian sums and DP-SGD by their own, and a proof of (ε, δ) alone
+    as a δ-approximate one; those δ add up to at most the other half.
 
-    **Guarantee**: all admitted releases together are (ε, δ)-DP for the budget's ε and δ, also where each was
-    asked for in view of all earlier answers.
+    **Guarantee**: all admitted releases together are (ε, δ)-DP for the budget's ε and δ under add-or-remove, also where
+    each was asked for in view of all earlier answers.
 
-    Source: Feldman and Zrnic 2021, theorem 4.3 (the filter at one order; here at each of three);
-    Mironov 2017, propositions 1 and 3; Canonne, Kamath and Steinke 2020, proposition 12 (from Rényi to ε, δ); Kairouz,
-    Oh and Viswanath 2015, theorem 2 (what an (ε, δ) proof is at worst).
+    Source: Feldman and Zrnic 2021 (the filter at one order); Mironov 2017; Canonne, Kamath and Steinke 2020,
+    proposition 12 (from Rényi to ε, δ); Kairouz, Oh and Viswanath 2015 (what an (ε, δ) proof is at worst).
+    docs/design/ledger.md has the proofs.
     """
 
     name = "renyi"
 
     def record(self, budget: DP) -> dict[str, Any]:
-        """Orders, limits at them, and the two halves of δ."""
+        """Order, limit, and the two halves of δ."""
         if budget.delta == 0:
             raise InvalidRequest(
                 "Rényi composition for a budget without δ was asked for",
                 "a budget with a δ above 0, or basic composition",
                 "un.DP(epsilon=3, delta=1e-6)",
             )
+        if budget.neighbours is not Neighbours.ADD_REMOVE:
+            raise InvalidRequest(
+                f"Rényi composition under {budget.neighbours.value} was asked for",
+                "add-or-remove, for which its divergences are computed",
+            )
         half = rounded_down(price(budget.delta) / 2)
-        rho, orders = _preset(budget.epsilon, half)
+        limit, order = _preset(budget.epsilon, half)
         return {
             "name": self.name,
-            "orders": [repr(order) for order in orders],
-            "limits": [str(price(order) * price(rho)) for order in orders],
+            "orders": [repr(order)],
+            "limits": [str(price(limit))],
             "delta_of_conversion": repr(half),
             "delta_of_proofs": str(price(budget.delta) - price(half)),
         }
@@ -163,62 +180,60 @@ class _BasicFilter(Filter):
 
 @final
 class _RenyiFilter(Filter):
-    """Counts the divergence at each order, then δ of approximate curves."""
+    """Counts the divergence at each order at which the preset curve is finite, then δ of approximate ones."""
 
     def __init__(self, record: dict[str, Any]) -> None:
-        self._orders = tuple(float(order) for order in record["orders"])
+        self._orders = tuple(map(float, record["orders"]))
         self._half = float(record["delta_of_conversion"])
         super().__init__((*map(Fraction, record["limits"]), Fraction(record["delta_of_proofs"])))
 
     def cost(self, event: Event, guarantee: DP) -> Amounts:
-        curve = renyi(event, self._orders)
-        if curve is None:
-            return (*map(_dear, pure_renyi(guarantee.epsilon, self._orders)), price(guarantee.delta))
-        return (*map(_dear, curve), Fraction(0))
+        own = renyi(event, self._orders)
+        if own is None:
+            return *self._pure(guarantee.epsilon), price(guarantee.delta)
+        return *map(_dear, own), Fraction(0)
+
+    def _pure(self, epsilon: float) -> list[Fraction]:
+        return list(map(_dear, pure_renyi(epsilon, self._orders)))
 
     def spent(self, total: Amounts) -> tuple[float, float]:
         if not any(total):
             return 0.0, 0.0
-        epsilon = epsilon_of_renyi(self._orders, [rounded_up(part) for part in total[:-1]], self._half)
+        epsilon = epsilon_of_renyi(self._orders, list(map(rounded_up, total[:-1])), self._half)
         return epsilon, rounded_up(price(self._half) + total[-1])
 
     def left(self, total: Amounts) -> tuple[float, float]:
-        rest = [limit - part for part, limit in zip(total, self.limits, strict=True)]
+        *rest, slack = (max(limit - part, Fraction(0)) for part, limit in zip(total, self.limits, strict=True))
 
         def fits(epsilon: float) -> bool:
-            return all(_dear(c) <= r for c, r in zip(pure_renyi(epsilon, self._orders), rest[:-1], strict=True))
+            return all(cost <= left for cost, left in zip(self._pure(epsilon), rest, strict=True))
 
-        return _greatest(fits), max(0.0, rounded_down(rest[-1]))
+        return _greatest(fits), rounded_down(slack)
 
 
 @lru_cache(maxsize=64)
-def _preset(epsilon: float, delta: float) -> tuple[float, tuple[float, ...]]:
-    """The slope ρ and the orders of the preset curve: the best order, and √2 times less and more."""
-    grid = [1 + 0.05 * 1.05**step for step in range(220)]
-    best = max(grid, key=lambda order: _slope(epsilon, delta, (order,)))
-    orders = tuple(round(1 + (best - 1) * factor, 3) for factor in (math.sqrt(0.5), 1.0, math.sqrt(2)))
-    rho = _slope(epsilon, delta, orders)
-    if rho <= 0:
+def _preset(epsilon: float, delta: float) -> tuple[float, float]:
+    """The limit and the order: where a Gaussian's divergence ρ·α, known as ε at δ, has the greatest ρ."""
+
+    def limit(order: float) -> float:
+        return _greatest(lambda divergence: epsilon_of_renyi([order], [divergence], delta) <= epsilon)
+
+    grid = [round(1 + 0.05 * 1.02**step, 4) for step in range(1000)]
+    order = max(grid, key=lambda order: limit(order) / order)
+    if (found := limit(order)) <= 0:
         raise InvalidRequest(
             f"Rényi composition for ε {epsilon:g} was asked for", "an ε that its orders reach, or basic composition"
         )
-    return rho, orders
-
-
-def _slope(epsilon: float, delta: float, orders: Sequence[float]) -> float:
-    def fits(rho: float) -> bool:
-        return epsilon_of_renyi(orders, [rounded_up(price(rho) * price(order)) for order in orders], delta) <= epsilon
-
-    return _greatest(fits)
+    return found, order
 
 
 def _greatest(fits: Callable[[float], bool]) -> float:
-    """The greatest number from a billionth to a million that fits, cut to six digits; 0 if none does."""
-    low, high = 1e-9, 1e6
+    """The greatest number from 1e-9 to 1e300 that fits, cut to six digits; 0 if none does."""
+    low, high = 1e-9, 1e300
     if not fits(low):
         return 0.0
     while high / low > 1 + 1e-8:
-        middle = math.sqrt(low * high)
+        middle = math.sqrt(low) * math.sqrt(high)
         low, high = (middle, high) if fits(middle) else (low, middle)
     return float(DOWN.create_decimal(Decimal(low)))
 
@@ -229,4 +244,4 @@ def _dear(value: float) -> Fraction:
         raise InvalidRequest(
             "something without a finite Rényi divergence was charged", "more noise, or a ledger with basic composition"
         )
-    return Fraction(UP.create_decimal(Decimal(value) * (1 + Decimal("1e-9"))))
+    return Fraction(UP.multiply(Decimal(value), MARGIN))

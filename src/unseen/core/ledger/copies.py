@@ -4,19 +4,22 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from errno import EEXIST
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from unseen.core.errors import LedgerError
-from unseen.core.ledger.keys import make_file
+from unseen.core.ledger.keys import make_file, sync_folder
 from unseen.core.ledger.records import Records
 from unseen.core.ledger.store import Store
 
 __all__ = ["copy", "export"]
 
 
-def copy(source: Store, target: Store, what: str) -> Path:
+def copy(source: Store, target: Store, what: str) -> None:
     """Copy all records into a store that holds none; whole or not at all.
 
     Args:
@@ -27,25 +30,36 @@ def copy(source: Store, target: Store, what: str) -> Path:
     Raises:
         LedgerError: there is something already, or it cannot be written.
     """
-    fresh = target.path is not None
-    if target.path is not None and not _can_be_made(target.path):
-        raise LedgerError(f"{what} at {target.name!r} was asked for", "a new file in a folder that exists")
+    if target.path is None:
+        _fill(source, target)
+        return
+    draft = target.path.with_name(f"{target.path.name}.{token_hex(4)}")
     try:
-        with source.reading() as reader, target.writing() as writer:
-            target.make_tables(writer)
-            if target.population(writer):
-                raise LedgerError(f"{what} at {target.name!r} was asked for", "a database without a ledger")
-            for body, mac in source.population(reader):
-                target.write_population(writer, body, mac)
-            for row in source.rows(reader):
-                target.append(writer, row)
-            for sequence, body, mac in source.kept(reader):
-                target.keep(writer, sequence, body, mac)
-    except BaseException:
-        if fresh and target.path is not None:
-            target.path.unlink(missing_ok=True)
-        raise
-    return target.path or Path()
+        if target.path.exists():
+            raise FileExistsError(EEXIST, "it is there already")
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # it holds kept releases
+        _fill(source, Store(draft))
+        os.link(draft, target.path)
+        sync_folder(target.path.parent)
+    except OSError as error:
+        raise LedgerError(
+            f"{what} at {target.name!r} was asked for", f"a new file in a folder that exists ({error.strerror})"
+        ) from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _fill(source: Store, target: Store) -> None:
+    with source.reading() as reader, target.writing() as writer:
+        if not target.make_tables(writer):
+            raise LedgerError(f"a copy into {target.name!r} was asked for", "a place without a ledger")
+        for body, mac in source.population(reader):
+            target.write_population(writer, body, mac)
+        for row in source.rows(reader):
+            target.append(writer, row)
+        for sequence, body, mac in source.kept(reader):
+            target.keep(writer, sequence, body, mac)
 
 
 def export(records: Records, path: Path) -> Path:
@@ -68,10 +82,3 @@ def export(records: Records, path: Path) -> Path:
             f"an export to {str(path)!r} was asked for", f"a new file that can be written ({error.strerror})"
         ) from None
     return path
-
-
-def _can_be_made(path: Path) -> bool:
-    try:
-        return not path.exists() and path.parent.is_dir()
-    except OSError:
-        return False

@@ -23,19 +23,15 @@ class HighWater:
 
     The first slot holds the head that the file was made with, synced, and is never written again. Each later head is
     written after its commit, without waiting for the disk, into the slot of its number. Whatever a crash, a power
-    cut or two writers at once do to one slot, the others stand: the mark may lag behind the ledger, and is never
-    ahead of it.
+    cut or two writers at once do to one slot, the others stand: the mark may lag behind the ledger, and tells of no
+    entry before it is committed.
     """
 
     def __init__(self, path: Path, key: OwnerKey) -> None:
         self.path, self._key = path, key
 
-    def make(self, head: Receipt) -> None:
-        """Make the file, unless it is there, with a ledger's first head."""
-        make_file(self.path, self._slot(head))
-
-    def replace(self, head: Receipt) -> None:
-        """Forget all that was seen and begin with this head."""
+    def begin(self, head: Receipt) -> None:
+        """Make the file with this head, in the place of whatever was seen before."""
         make_file(self.path, self._slot(head), over=True)
 
     def raise_to(self, head: Receipt) -> None:

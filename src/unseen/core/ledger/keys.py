@@ -18,10 +18,10 @@ from unseen.core.errors import LedgerError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-__all__ = ["Fingerprint", "OwnerKey", "make_file"]
+__all__ = ["Fingerprint", "OwnerKey", "make_file", "sync_folder"]
 
 Fingerprint = Callable[[bytes], str]
-"""Maps the owner's key to the keyed fingerprint of the data."""
+"""Maps a key, derived from the owner's for this alone, to the keyed fingerprint of the data."""
 
 
 class OwnerKey:
@@ -73,7 +73,7 @@ class OwnerKey:
 
     def fingerprinted(self, fingerprint: Fingerprint) -> str:
         """The keyed fingerprint of data."""
-        return fingerprint(self._secret)
+        return fingerprint(self.derive("fingerprint"))
 
     def derive(self, purpose: str) -> bytes:
         """A key of 32 bytes for one purpose."""
@@ -117,9 +117,14 @@ def make_file(path: Path, content: bytes, *, over: bool = False) -> None:
                 os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
     if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(path.parent, os.O_DIRECTORY)
+        handle = os.open(folder, os.O_DIRECTORY)
         try:
-            os.fsync(folder)
+            os.fsync(handle)
         finally:
-            os.close(folder)
+            os.close(handle)

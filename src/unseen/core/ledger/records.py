@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.accounting import Event, unpriced
-from unseen.core.errors import LedgerCorrupt, LedgerError, LedgerLocked, LedgerMismatch
+from unseen.core.errors import InvalidRequest, LedgerCorrupt, LedgerError, LedgerLocked, LedgerMismatch
 from unseen.core.guarantee import DP, Guarantee, Neighbours
 from unseen.core.ledger.chain import Kind, Part, State, canonical, opened, verified
 from unseen.core.ledger.composition import Amounts, Composition, Filter
@@ -27,7 +27,9 @@ from unseen.core.release import Receipt
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["Counted", "Line", "Records", "key_path", "now"]
+__all__ = ["FORMAT", "Counted", "Line", "Records", "key_path", "now"]
+
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Counted:
-    """Lost heads that a reconciliation counts.
+    """Heads that a reconciliation relies on: those that were lost, and those that are there.
 
     Args:
         heads: number and mac of each.
@@ -89,27 +91,37 @@ class Records:
         self.store, self.key, self.key_path = store, key, key_path
         self._first: tuple[dict[str, Any], str] | None = None
 
-    def begin(self, connection: Connection, body: dict[str, Any]) -> None:
-        """Write the first record; the mark is there before it can be seen.
+    def check_unknown(self) -> None:
+        """Raise if a ledger with entries is known to have been in this place, where there is none.
 
         Raises:
-            LedgerLocked: the mark knows of another ledger's entries in this place.
+            LedgerLocked: one is known.
         """
-        text = canonical(body)
-        self._first = body, self.key.mac("population", text)
-        held = self.mark.highest()
-        if self.mark.path.exists() and (held is None or held.sequence > 0):
+        if self.key_path.resolve() != self._default_key():
+            return  # the mark is named by a ledger's number
+        mark = HighWater(self.key_path.with_name(self.key_path.name.removesuffix(".key") + ".head"), self.key)
+        held = mark.highest()
+        if mark.path.exists() and (held is None or held.sequence > 0):
             raise LedgerLocked(
                 f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
-                f"that ledger, back in its place; a new population takes another place, or no {str(self.mark.path)!r}",
+                "that ledger, back in its place; another place for a new population",
+                "the last backup: unseen ledger restore",
             )
-        self.mark.replace(self.receipt(None, self._start))
+
+    def _default_key(self) -> Path | None:
+        return None if self.store.path is None else default_key(self.store.path).resolve()
+
+    def begin(self, connection: Connection, body: dict[str, Any]) -> None:
+        """Write the first record; the mark is there before it can be seen."""
+        text = canonical(body)
+        self._first = body, self.key.mac("population", text)
+        self.mark.begin(self.receipt(None, self._start))
         self.store.write_population(connection, text, self._first[1])
 
     @cached_property
     def mark(self) -> HighWater:
         """The highest head that this place has seen; one key may serve several ledgers."""
-        own = self.store.path is not None and self.key_path == default_key(self.store.path)
+        own = self.key_path.resolve() == self._default_key()
         name = self.key_path.name.removesuffix(".key") + ("" if own else f".{self.first[0]['id']}") + ".head"
         return HighWater(self.key_path.with_name(name), self.key)
 
@@ -125,9 +137,13 @@ class Records:
         rows = self.store.population(connection, lock=lock)
         if len(rows) != 1 or not self.key.holds("population", *rows[0]):
             raise LedgerCorrupt(
-                f"ledger {self.store.name!r} does not verify", "its first record as it was made under this key"
+                f"ledger {self.store.name!r} does not verify",
+                "the owner's key of this ledger, and its first record as made",
             )
-        return json.loads(rows[0][0]), rows[0][1]
+        found = json.loads(rows[0][0])
+        if found["format"] != FORMAT:
+            raise LedgerError(f"ledger {self.store.name!r} has format {found['format']}", f"format {FORMAT}")
+        return found, rows[0][1]
 
     @cached_property
     def budget(self) -> DP:
@@ -168,8 +184,6 @@ class Records:
             last = self.store.last(connection)
             if not locked:
                 self._reach(connection, mark, last)
-            if last is None and mark is None:
-                self.mark.make(self.receipt(None, self._start))
             yield connection, last, self.state(last)
 
     def append(
@@ -253,6 +267,8 @@ class Records:
 
     def check_ours(self, receipt: Receipt) -> None:
         """Raise unless a receipt is this ledger's and as it gave it."""
+        if not isinstance(receipt, Receipt):
+            raise InvalidRequest(f"a receipt of type {type(receipt).__name__!r} was given", "un.Receipt.read(path)")
         if receipt.ledger != self.first[0]["id"]:
             raise LedgerMismatch(
                 f"a receipt of ledger {receipt.ledger} was given", f"one of ledger {self.first[0]['id']}"
@@ -280,8 +296,9 @@ class Records:
 
     def _reach(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> None:
         if reason := self.behind(connection, known, last, lenient=lenient):
+            what = f"does not account for receipt {known.sequence}" if lenient and known else "is locked"
             raise LedgerLocked(
-                f"ledger {self.store.name!r} is locked: {reason}",
+                f"ledger {self.store.name!r} {what}: {reason}",
                 "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
                 "spent",
                 "unseen ledger reconcile",
@@ -298,7 +315,7 @@ class Records:
         """
         top = last.sequence if last else 0
         if known is None:
-            return "" if top == 0 else f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
+            return f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
         if known.ledger != self.first[0]["id"]:
             return f"the highest head that is known here, in {str(self.mark.path)!r}, is another ledger's"
         if known.sequence == 0:

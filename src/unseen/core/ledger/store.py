@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Engine, TextClause, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import NullPool
@@ -22,28 +23,26 @@ from unseen.core.errors import LedgerCorrupt, LedgerError, extra
 
 __all__ = ["Row", "Store", "without_password"]
 
+TABLES = ("population", "entries", "releases")
 SQLITE_TABLES = (
-    "CREATE TABLE IF NOT EXISTS population (body TEXT NOT NULL, mac TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS entries "
-    "(sequence INTEGER PRIMARY KEY, request TEXT UNIQUE, body TEXT NOT NULL, mac TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS releases (sequence INTEGER PRIMARY KEY, body TEXT NOT NULL, mac TEXT NOT NULL)",
+    "CREATE TABLE population (body TEXT NOT NULL, mac TEXT NOT NULL)",
+    "CREATE TABLE entries (sequence INTEGER PRIMARY KEY, request TEXT UNIQUE, body TEXT NOT NULL, mac TEXT NOT NULL)",
+    "CREATE TABLE releases (sequence INTEGER PRIMARY KEY, body TEXT NOT NULL, mac TEXT NOT NULL)",
     *(
-        f"CREATE TRIGGER IF NOT EXISTS {table}_{act.lower()} BEFORE {act} ON {table} "
+        f"CREATE TRIGGER {table}_{act.lower()} BEFORE {act} ON {table} "
         f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        for table in ("population", "entries", "releases")
+        for table in TABLES
         for act in ("UPDATE", "DELETE")
     ),
 )
 POSTGRES_TABLES = (
-    # Two processes that make the same tables at once are told apart by this lock.
-    "SELECT pg_advisory_xact_lock(8243719865)",
     *(statement for statement in SQLITE_TABLES if "TRIGGER" not in statement),
     "CREATE OR REPLACE FUNCTION unseen_append_only() RETURNS trigger LANGUAGE plpgsql AS "
     "$$ BEGIN RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
     *(
-        f"CREATE OR REPLACE TRIGGER {table}_stays BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION unseen_append_only()"
-        for table in ("population", "entries", "releases")
+        f"CREATE TRIGGER {table}_stays BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION unseen_append_only()"
+        for table in TABLES
     ),
 )
 ENTRY = "SELECT sequence, request, body, mac FROM entries"
@@ -59,7 +58,14 @@ KEPT = text("SELECT sequence, body, mac FROM releases ORDER BY sequence")
 KEPT_AT = text("SELECT body, mac FROM releases WHERE sequence = :sequence")
 KEEP = text("INSERT INTO releases (sequence, body, mac) VALUES (:sequence, :body, :mac)")
 IDLE = 5.0
-UNREACHABLE = ("locked", "full", "readonly", "read-only", "unable to open", "disk i/o")
+# What a store says of itself when it, and not the way to it, is broken: of SQLite primary result codes (an error in
+# a statement, a corrupt file, a constraint, a wrong type, no database), of PostgreSQL classes of SQLSTATE.
+SQLITE_CORRUPT = (1, 11, 19, 20, 24, 26)
+POSTGRES_CORRUPT = ("22", "23", "42P01", "42703", "P0", "XX")
+LOCK = threading.RLock()
+"""Held by whoever uses SQLite in this process, and over each fork: a child would inherit its inner locks as taken."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
 @dataclass(frozen=True)
@@ -106,11 +112,10 @@ class Store:
         """Whether a ledger was made here; a file whose making was cut short holds none."""
         if self.path is not None and not self.path.exists():
             return False
-        tables = (
-            "SELECT to_regclass('population')" if self.url else "SELECT name FROM sqlite_master WHERE name='population'"
-        )
         with self._connected() as connection:
-            return connection.execute(text(tables)).scalar() is not None and bool(self.population(connection))
+            return connection.execute(self._exists("population")).scalar() is not None and bool(
+                self.population(connection)
+            )
 
     @property
     def _engine(self) -> Engine:
@@ -131,19 +136,14 @@ class Store:
             connection.isolation_level = None  # BEGIN is ours
             connection.execute("PRAGMA journal_mode=DELETE")
             connection.execute("PRAGMA synchronous=EXTRA")
+            connection.execute("PRAGMA fullfsync=ON")  # macOS alone heeds it
 
         return engine
 
     def _postgres(self) -> Engine:
         extra("psycopg", "postgres")
         url = make_url(str(self.url)).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="READ COMMITTED", pool_size=4, max_overflow=16)
-
-        @event.listens_for(engine, "connect")
-        def prepare(connection: Any, _record: Any) -> None:
-            with connection.cursor() as cursor:
-                cursor.execute("SET synchronous_commit = on")
-            connection.commit()
+        engine = create_engine(url, isolation_level="READ COMMITTED", pool_size=4, max_overflow=-1)
 
         @event.listens_for(engine, "checkout")
         def alive(connection: Any, record: Any, _proxy: Any) -> None:
@@ -162,8 +162,7 @@ class Store:
     def writing(self) -> Iterator[Connection]:
         """One serialised transaction; what it wrote is durable once it has ended."""
         with self._connected() as connection:
-            if self.url is None:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on" if self.url else "BEGIN IMMEDIATE")
             yield connection
             connection.commit()
 
@@ -179,27 +178,49 @@ class Store:
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         try:
-            with self._engine.connect() as connection:
+            with nullcontext() if self.url else LOCK, self._engine.connect() as connection:
                 yield connection
         except UnicodeDecodeError:
             raise LedgerCorrupt(f"ledger {self.name!r} cannot be read", "a store that un.protect made") from None
         except DBAPIError as error:
             told = " ".join(str(error.orig).split())
-            if error.connection_invalidated or any(word in told.lower() for word in UNREACHABLE) or self._cut(error):
-                raise LedgerError(f"ledger {self.name!r} cannot be used", f"a store that answers ({told})") from None
-            raise LedgerCorrupt(
-                f"ledger {self.name!r} cannot be read", f"a store that un.protect made ({told})"
-            ) from None
+            if self._is_corrupt(error.orig):
+                raise LedgerCorrupt(
+                    f"ledger {self.name!r} cannot be read", f"a store that un.protect made ({told})"
+                ) from None
+            raise LedgerError(f"ledger {self.name!r} cannot be used", f"a store that answers ({told})") from None
 
-    def _cut(self, error: Any) -> bool:
-        """Whether PostgreSQL did not answer at all: such an error has no SQLSTATE, or one of class 08, 53 or 57."""
-        state = getattr(error.orig, "sqlstate", "00000") if self.url else "00000"
-        return state is None or str(state)[:2] in ("08", "28", "3D", "53", "57")
+    def _is_corrupt(self, error: Any) -> bool:
+        """Whether the store itself is broken; a driver that gives no code could not decode what it read, or connect."""
+        if self.url:
+            return str(getattr(error, "sqlstate", None)).startswith(POSTGRES_CORRUPT)
+        code = getattr(error, "sqlite_errorcode", None)
+        return code is None or code & 0xFF in SQLITE_CORRUPT
 
-    def make_tables(self, connection: Connection) -> None:
-        """Make the tables, unless they are there."""
+    def make_tables(self, connection: Connection) -> bool:
+        """Make the tables, unless there is a ledger; whether they were made. One process at a time does so.
+
+        Raises:
+            LedgerError: there are tables of these names that are no ledger's.
+        """
+        if self.url:
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(8243719865)")
+        there = [table for table in TABLES if connection.execute(self._exists(table)).scalar() is not None]
+        if there:
+            if len(there) < len(TABLES) or not self.population(connection):
+                raise LedgerError(
+                    f"a ledger at {self.name!r} was asked for, where tables of other things lie ({', '.join(there)})",
+                    "a place of its own: a new file, an empty database or schema",
+                )
+            return False
         for statement in POSTGRES_TABLES if self.url else SQLITE_TABLES:
             connection.exec_driver_sql(statement.replace("%", "%%") if self.url else statement)
+        return True
+
+    def _exists(self, table: str) -> TextClause:
+        return text(
+            f"SELECT to_regclass('{table}')" if self.url else f"SELECT name FROM sqlite_master WHERE name = '{table}'"
+        )
 
     def population(self, connection: Connection, *, lock: bool = False) -> list[tuple[str, str]]:
         """The first record with its mac; on PostgreSQL its row is the lock that serialises charges."""
