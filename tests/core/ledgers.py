@@ -55,7 +55,7 @@ class Place:
         return self._seen(un.Ledger(self.location, self.key))
 
     def _seen(self, book: un.Ledger) -> un.Ledger:
-        self.mark = book._records.mark.path
+        self.mark = book._records.heads.mark.path
         return book
 
     @contextmanager
@@ -175,7 +175,7 @@ def varied(place: Place) -> un.Ledger:
     book.charge("KAnonymize", accounting.unpriced(), un.KAnonymity(5, ("x",)))
     book.bind(book.budget, lambda key: "g", changed=un.Change.APPENDED_ROWS)
     head = book.head
-    book._records.mark.path.unlink()
+    book._records.heads.mark.path.unlink()
     book.reconcile(head)
     pay(book, 0.4)
     return book

@@ -146,7 +146,7 @@ def test_a_backup_overwrites_nothing(place: Place, tmp_path: Path, at: str, monk
 def test_neither_backup_nor_export_is_written_over_the_ledger(tmp_path: Path) -> None:
     book = varied(Place(tmp_path))
     for make in (book.backup, book.export):
-        for path in (book.path, book.key_path, book._records.mark.path):
+        for path in (book.path, book.key_path, book._records.heads.mark.path):
             with pytest.raises(LedgerError):
                 make(path)
     assert book.verify() == 7

@@ -1,7 +1,9 @@
 """The durable record of what was spent on one population.
 
 book         Ledger: admits or refuses, binds to data, tells what was spent
-records      its records: read, checked against key and known heads, appended
+records      its records: read, checked against the key, appended
+heads        which heads are known of it, and whether it still holds them
+reconcile    what was spent in entries that were lost
 chain        entries, each bound to the one before by a keyed hash
 composition  how prices add up: Basic, Renyi
 keys         the owner's key, and what is derived from it

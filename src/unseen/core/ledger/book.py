@@ -17,15 +17,16 @@ from unseen.core.guarantee import DP, Guarantee, Nothing, number
 from unseen.core.ledger import copies, notebook
 from unseen.core.ledger.chain import Entry, Kind, Part, State, canonical, opened
 from unseen.core.ledger.composition import Amounts, Basic, Composition, Filter
+from unseen.core.ledger.heads import key_path
 from unseen.core.ledger.keys import Fingerprint, OwnerKey
-from unseen.core.ledger.records import FORMAT, Counted, Line, Records, key_path, now
+from unseen.core.ledger.reconcile import missing, reconcile
+from unseen.core.ledger.records import FORMAT, Line, Records, now
 from unseen.core.ledger.store import Store
 from unseen.core.release import Receipt
 
 __all__ = ["Change", "Ledger"]
 
 BOUND = Nothing("this entry is no release; it records that the data have changed")
-COUNTED = Nothing("this entry is no release; it counts entries that were lost")
 
 
 class Change(StrEnum):
@@ -112,7 +113,7 @@ class Ledger:
             ) from None
         records = Records(store, held, place)
         if not store.holds_ledger():
-            records.check_unknown()
+            records.heads.check_unknown()
         with store.writing() as connection:
             if store.make_tables(connection):
                 first = {
@@ -228,7 +229,7 @@ class Ledger:
                 f"ledger {self.location!r} was opened with {composition.name} composition",
                 f"it was made with {self.composition} composition, and that never changes",
             )
-        self._records.check_reaches()
+        self._records.heads.check_reaches()
         found = self._records.key.fingerprinted(fingerprint)
         if found == self.fingerprint:
             return found
@@ -243,7 +244,7 @@ class Ledger:
         with self._records.appending() as (connection, last, state):
             after = state.bound(found)
             row = self._records.append(connection, last, line, after)
-        self._records.mark.raise_to(self._records.receipt(row, after))
+        self._records.heads.mark.raise_to(self._records.receipt(row, after))
         return found
 
     # --- charging -----------------------------------------------------------------------------------------------
@@ -303,7 +304,7 @@ class Ledger:
                 raise self._too_dear(guard, guarantee, state.borne_by(part))
             row = self._records.append(connection, last, line, after)
         receipt = self._records.receipt(row, after)  # signed when others may charge again
-        self._records.mark.raise_to(receipt)
+        self._records.heads.mark.raise_to(receipt)
         return receipt
 
     def _too_dear(self, guard: str, asked: DP, total: Amounts) -> BudgetExceeded:
@@ -369,14 +370,14 @@ class Ledger:
         """
         count = self._records.check_chain()
         if against is not None:
-            self._records.check_ours(against)
-        self._records.check_reaches(*([] if against is None else [against]))
+            self._records.heads.check_ours(against)
+        self._records.heads.check_reaches(*([] if against is None else [against]))
         return count
 
     @property
     def locked(self) -> str:
         """Why nothing can be charged, in words; empty if it can."""
-        return self._records.locked()
+        return self._records.heads.locked()
 
     @property
     def head(self) -> Receipt:
@@ -384,6 +385,15 @@ class Ledger:
         with self._records.store.reading() as connection:
             last = self._records.store.last(connection)
             return self._records.receipt(last, self._records.state(last))
+
+    def missing(self, *receipts: Receipt) -> list[Receipt]:
+        """The heads that these receipts, or this place, tell of and the ledger does not hold.
+
+        Raises:
+            LedgerMismatch: a receipt is another ledger's.
+            LedgerCorrupt: a receipt was changed.
+        """
+        return missing(self._records, receipts)
 
     def reconcile(
         self,
@@ -407,55 +417,12 @@ class Ledger:
             The head after the entry that records it.
 
         Raises:
-            InvalidRequest: two heads with one number disprove that there was one line only.
+            InvalidRequest: the heads disprove what is declared.
             LedgerError: nothing is known of what was lost, or everything was declared as spent of a whole ledger.
             LedgerMismatch: a receipt is another ledger's.
             LedgerCorrupt: a receipt was changed.
         """
-        records = self._records
-        records.check_chain()
-        for receipt in receipts:
-            records.check_ours(receipt)
-        mark = records.mark.highest()
-        known = {head.head: head for head in (*receipts, mark) if head is not None and head.ledger == self.id}
-        with records.appending(locked=True) as (connection, last, state):
-            lost = [head for head in known.values() if records.behind(connection, head, last)]
-            if not lost and not records.behind(connection, mark, last):
-                if exhausted:
-                    raise LedgerError(
-                        f"all of ledger {self.location!r} was declared as spent", "one that has lost entries"
-                    )
-                return records.receipt(last, state)
-            end, numbers = last.sequence if last else 0, [head.sequence for head in lost]
-            at_the_end = any(head.sequence == end for head in known.values())
-            if not (lost or at_the_end or nothing_lost or exhausted):
-                raise LedgerError(
-                    f"no receipt tells what ledger {self.location!r} has lost after its last entry",
-                    "the highest receipt that it gave; or a declaration that nothing was lost, or that all is spent",
-                    "unseen ledger reconcile LEDGER --against RECEIPT",
-                )
-            if older_copy and (len(set(numbers)) < len(numbers) or min(numbers, default=end + 1) <= end):
-                raise InvalidRequest(
-                    "an older copy was declared", "heads of one line; these have entries of one number that differ"
-                )
-            counted = Counted(tuple((head.sequence, head.head) for head in known.values()), older_copy)
-            total = self._counting(state.total, lost, older_copy, exhausted)
-            kind = Kind.EXHAUSTED if exhausted else Kind.RECONCILED
-            top = max([end, *numbers])
-            told = f"entries {end + 1} to {top}" if top > end else "another line" if lost else "nothing was lost"
-            line = Line(kind, COUNTED, purpose=told, cost=total, counted=counted)
-            after = state.raised(total)
-            row = records.append(connection, last, line, after, top + 1)
-        head = records.receipt(row, after)
-        records.mark.begin(head)
-        return head
-
-    def _counting(self, total: Amounts, lost: list[Receipt], older_copy: bool, exhausted: bool) -> Amounts:
-        """No less than what any unit has borne here and in the lost entries together."""
-        beyond = [tuple(map(Fraction, head.spent)) for head in lost]
-        if exhausted:
-            return tuple(map(max, zip(total, self.filter.limits, strict=True)))
-        return tuple((max if older_copy else sum)(parts) for parts in zip(total, *beyond, strict=True))
+        return reconcile(self._records, receipts, older_copy, nothing_lost, exhausted)
 
     # --- copies -------------------------------------------------------------------------------------------------
 

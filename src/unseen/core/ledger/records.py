@@ -1,4 +1,4 @@
-"""A ledger's records on their store: read, checked against the key and against known heads, appended."""
+"""A ledger's records on their store: read, checked against the key, appended."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.accounting import Event, unpriced
-from unseen.core.errors import InvalidRequest, LedgerCorrupt, LedgerError, LedgerLocked, LedgerMismatch
+from unseen.core.errors import LedgerCorrupt, LedgerError
 from unseen.core.guarantee import DP, Guarantee, Neighbours
 from unseen.core.ledger.chain import Kind, Part, State, canonical, opened, verified
 from unseen.core.ledger.composition import Amounts, Composition, Filter
-from unseen.core.ledger.high_water import HighWater
+from unseen.core.ledger.heads import Counted, First, Heads
 from unseen.core.ledger.keys import OwnerKey
 from unseen.core.ledger.store import Row, Store
 from unseen.core.release import Receipt
@@ -27,7 +27,7 @@ from unseen.core.release import Receipt
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["FORMAT", "Counted", "Line", "Records", "key_path", "now"]
+__all__ = ["FORMAT", "Line", "Records", "now"]
 
 FORMAT = 2
 
@@ -59,25 +59,6 @@ class Line:
     counted: Counted | None = None
 
 
-@dataclass(frozen=True)
-class Counted:
-    """Heads that a reconciliation relies on: those that were lost, and those that are there.
-
-    Args:
-        heads: number and mac of each.
-        one_line: whether all of them, and all entries that are still there, are declared to be of one line, so that
-            whatever comes before the highest is counted with it.
-    """
-
-    heads: tuple[tuple[int, str], ...]
-    one_line: bool
-
-    def holds(self, head: Receipt, lenient: bool) -> bool:
-        """Whether a head was counted; if lenient, so is any before one of them on what was declared as one line."""
-        before = self.one_line and head.sequence < max((number for number, _ in self.heads), default=0)
-        return (lenient and before) or (head.sequence, head.head) in self.heads
-
-
 class Records:
     """The records of one ledger, under its owner's key.
 
@@ -88,52 +69,26 @@ class Records:
     """
 
     def __init__(self, store: Store, key: OwnerKey, key_path: Path) -> None:
-        self.store, self.key, self.key_path = store, key, key_path
-        self._first: tuple[dict[str, Any], str] | None = None
-
-    def check_unknown(self) -> None:
-        """Raise if a ledger with entries is known to have been in this place, where there is none.
-
-        Raises:
-            LedgerLocked: one is known.
-        """
-        if self.key_path.resolve() != self._default_key():
-            return  # the mark is named by a ledger's number
-        mark = HighWater(self.key_path.with_name(self.key_path.name.removesuffix(".key") + ".head"), self.key)
-        held = mark.highest()
-        if mark.path.exists() and (held is None or held.sequence > 0):
-            raise LedgerLocked(
-                f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
-                "that ledger, back in its place; another place for a new population",
-                "the last backup: unseen ledger restore",
-            )
-
-    def _default_key(self) -> Path | None:
-        return None if self.store.path is None else default_key(self.store.path).resolve()
+        self.store, self.key = store, key
+        self._first: First | None = None
+        self.heads = Heads(store, key, key_path, lambda: self.first)
 
     def begin(self, connection: Connection, body: dict[str, Any]) -> None:
         """Write the first record; the mark is there before it can be seen."""
         text = canonical(body)
         self._first = body, self.key.mac("population", text)
-        self.mark.begin(self.receipt(None, self._start))
+        self.heads.mark.begin(self.receipt(None, self._start))
         self.store.write_population(connection, text, self._first[1])
 
-    @cached_property
-    def mark(self) -> HighWater:
-        """The highest head that this place has seen; one key may serve several ledgers."""
-        own = self.key_path.resolve() == self._default_key()
-        name = self.key_path.name.removesuffix(".key") + ("" if own else f".{self.first[0]['id']}") + ".head"
-        return HighWater(self.key_path.with_name(name), self.key)
-
     @property
-    def first(self) -> tuple[dict[str, Any], str]:
+    def first(self) -> First:
         """The first record, with its mac."""
         if self._first is None:
             with self.store.reading() as connection:
                 self._first = self._population(connection)
         return self._first
 
-    def _population(self, connection: Connection, *, lock: bool = False) -> tuple[dict[str, Any], str]:
+    def _population(self, connection: Connection, *, lock: bool = False) -> First:
         rows = self.store.population(connection, lock=lock)
         if len(rows) != 1 or not self.key.holds("population", *rows[0]):
             raise LedgerCorrupt(
@@ -178,12 +133,12 @@ class Records:
         Args:
             locked: go on although entries are known to be missing.
         """
-        mark = self.mark.highest()  # before the transaction: what is committed later is not held against it
+        mark = self.heads.mark.highest()  # before the transaction: what is committed later is not held against it
         with self.store.writing() as connection:
             self._population(connection, lock=True)
             last = self.store.last(connection)
             if not locked:
-                self._reach(connection, mark, last)
+                self.heads.check(connection, mark, last)
             yield connection, last, self.state(last)
 
     def append(
@@ -264,101 +219,6 @@ class Records:
                 f"ledger {self.store.name!r} does not verify: the release of entry {sequence} was changed",
                 f"the release of entry {sequence} as it was kept under this key",
             )
-
-    def check_ours(self, receipt: Receipt) -> None:
-        """Raise unless a receipt is this ledger's and as it gave it."""
-        if not isinstance(receipt, Receipt):
-            raise InvalidRequest(f"a receipt of type {type(receipt).__name__!r} was given", "un.Receipt.read(path)")
-        if receipt.ledger != self.first[0]["id"]:
-            raise LedgerMismatch(
-                f"a receipt of ledger {receipt.ledger} was given", f"one of ledger {self.first[0]['id']}"
-            )
-        receipt.verify(self.key.public)
-
-    def check_reaches(self, *known: Receipt) -> None:
-        """Raise unless the ledger holds the highest head known here, and these.
-
-        Raises:
-            LedgerLocked: saying what is missing.
-        """
-        mark = self.mark.highest()
-        with self.store.reading() as connection:
-            last = self.store.last(connection)
-            self._reach(connection, mark, last)
-            for head in known:
-                self._reach(connection, head, last, lenient=True)
-
-    def locked(self) -> str:
-        """Why nothing can be charged, in words; empty if it can."""
-        mark = self.mark.highest()
-        with self.store.reading() as connection:
-            return self.behind(connection, mark, self.store.last(connection))
-
-    def _reach(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> None:
-        if reason := self.behind(connection, known, last, lenient=lenient):
-            what = f"does not account for receipt {known.sequence}" if lenient and known else "is locked"
-            raise LedgerLocked(
-                f"ledger {self.store.name!r} {what}: {reason}",
-                "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
-                "spent",
-                "unseen ledger reconcile",
-            )
-
-    def behind(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> str:
-        """What is missing of a head that is known, in words; empty if it is there. None knows of no entry at all.
-
-        Args:
-            connection: a transaction.
-            known: the head.
-            last: the last entry.
-            lenient: take a lost head for counted that was not named, on what was declared as one line.
-        """
-        top = last.sequence if last else 0
-        if known is None:
-            return f"its highest head, in {str(self.mark.path)!r}, is missing or was changed"
-        if known.ledger != self.first[0]["id"]:
-            return f"the highest head that is known here, in {str(self.mark.path)!r}, is another ledger's"
-        if known.sequence == 0:
-            return "" if known.head == self.first[1] else "it is another ledger than the one that is known"
-        found = last if top == known.sequence else self.store.at(connection, known.sequence)
-        if found is not None and found.mac == known.head:
-            return ""
-        if self._counted(connection, known, lenient):
-            return ""
-        if found is not None:
-            return f"entry {known.sequence} is another than the one that is known"
-        if top > known.sequence:
-            return f"entry {known.sequence} was lost and is not among those that were counted since"
-        missing = f"entry {top + 1} is" if top + 1 == known.sequence else f"entries {top + 1} to {known.sequence} are"
-        return f"{missing} missing from its end; it is an older copy, or was cut"
-
-    def _counted(self, connection: Connection, known: Receipt, lenient: bool) -> bool:
-        """Whether a head that is not there was counted by a reconciliation."""
-        for row in self.store.rows(connection):
-            found = opened(row, self.key, self.store.name)
-            if found["kind"] == Kind.EXHAUSTED and known.sequence < row.sequence:
-                return True  # no lost entry spent more than everything
-            if found["kind"] == Kind.RECONCILED:
-                heads = tuple((number, mac) for number, mac in found["counted"]["heads"])
-                if Counted(heads, found["counted"]["one_line"]).holds(known, lenient):
-                    return True
-        return False
-
-
-def key_path(store: Store, key: str | Path | None) -> Path:
-    """Where a ledger's key lies."""
-    if key is not None:
-        return Path(key)
-    if store.path is None:
-        raise LedgerError(
-            f"ledger {store.name!r} was asked for without its key", "the owner's key file", 'key="patients.key"'
-        )
-    return default_key(store.path)
-
-
-def default_key(ledger: Path) -> Path:
-    """Where the key of a SQLite ledger lies if nothing else is said."""
-    return ledger.with_name(ledger.name + ".key")
 
 
 def now() -> str:
