@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from unseen.core.guarantee import DP
 from unseen.report.check_page import render_check
 from unseen.report.claims import Measured, Report
-from unseen.report.page import number, render
+from unseen.report.page import render
 from unseen.report.summary import Account, Released, Summary, Utility
+from unseen.report.writing import number
 
 NASTY = "<script>alert(1)</script>&\"'$\\frac{x}\x00 名前 \U0001f512"
 SECRET = "only-the-owner-may-read-this"

@@ -274,8 +274,8 @@ def reconcile(location: str, key: Path | None, against: Sequence[Path], ways: Se
     from unseen.core.ledger import Ledger
 
     ledger, receipts = Ledger(location, key), _receipts(against)
-    before, lost = ledger.head, _lost(location, ledger, receipts)
-    _check_way(ledger, before, lost, ways)
+    before = ledger.head
+    _check_way(ledger, before, ledger.missing(*receipts), ways)
     head = ledger.reconcile(*receipts, **{way.replace("-", "_"): True for way in ways if way != "fork"})
     written = head.head != before.head and ledger.entries()[-1].kind != "release"
     if as_json:
@@ -294,22 +294,6 @@ def reconcile(location: str, key: Path | None, against: Sequence[Path], ways: Se
         print(f"{ledger.location} reconciled in entry {head.sequence}: {_counted(ledger, before, head, ways[0])}")
         print(_standing(ledger))
     return FINE
-
-
-def _lost(location: str, ledger: Ledger, receipts: Sequence[Receipt]) -> list[Receipt]:
-    """The heads that receipts or this place tell of and the ledger does not hold."""
-    from unseen.core.ledger.keys import OwnerKey
-    from unseen.core.ledger.records import Records
-    from unseen.core.ledger.store import Store
-
-    records = Records(Store(location), OwnerKey.read(ledger.key_path), ledger.key_path)
-    for receipt in receipts:
-        records.check_ours(receipt)
-    mark = records.mark.highest()
-    known = {head.head: head for head in (*receipts, mark) if head is not None and head.ledger == ledger.id}
-    with records.store.reading() as connection:
-        last = records.store.last(connection)
-        return [head for head in known.values() if records.behind(connection, head, last)]
 
 
 def _check_way(ledger: Ledger, here: Receipt, lost: Sequence[Receipt], ways: Sequence[str]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unseen.cli.column import Column
 from unseen.cli.proposal import proposal
 from unseen.cli.unique import uniqueness
 from unseen.core.engine import connect
@@ -18,7 +19,7 @@ from unseen.core.snapshot import quoted, source_relation
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["Column", "look"]
+__all__ = ["look"]
 
 MOST_COLUMNS = 200
 MOST_ROWS = 1_000_000
@@ -55,29 +56,6 @@ PATTERNS = {
 }
 SAFE_PATTERNS = ("a date", "a zip code")
 """Patterns that many people share: they identify together with others."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: what it holds and what to declare of it.
-
-    Args:
-        name: of the column.
-        kind: number, category, code, date, text or empty.
-        distinct: how many different values.
-        missing: how many values are missing.
-        identifies: sentences on what it tells of whom.
-        role: identifier, quasi-identifier, sensitive or plain.
-        declare: what the owner has to declare of it.
-    """
-
-    name: str
-    kind: str
-    distinct: int
-    missing: int
-    identifies: tuple[str, ...]
-    role: str
-    declare: str
 
 
 def look(file: str, unit: str | None, progress: Callable[[str, int, int], None]) -> dict[str, Any]:

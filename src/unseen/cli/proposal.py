@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unseen.cli.look import Column
+    from unseen.cli.column import Column
 
 __all__ = ["proposal"]
 

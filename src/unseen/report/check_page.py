@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from unseen.report import plots
-from unseen.report.page import environment, number
 from unseen.report.plots import Bar, finite
+from unseen.report.writing import environment, number
 
 __all__ = ["render_check"]
 

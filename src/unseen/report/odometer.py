@@ -60,7 +60,7 @@ def _counts(entry: Mapping[str, Any]) -> bool | None:
 
 def standalone(svg: str) -> str:
     """A figure as a file of its own, with its colours, light and dark."""
-    from unseen.report.page import environment
+    from unseen.report.writing import environment
 
     colours = environment().get_template("style.css").render().partition("* {")[0]
     height = svg.partition('viewBox="0 0 ')[2].partition('"')[0].split()[1]

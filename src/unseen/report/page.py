@@ -13,14 +13,14 @@ from unseen.report import odometer, plots
 from unseen.report.claims import Report, Verdict
 from unseen.report.plots import finite
 from unseen.report.summary import Account, Released, Summary
+from unseen.report.writing import cut, environment, number
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    pass
 
-__all__ = ["environment", "number", "render", "render_ledger"]
+__all__ = ["render", "render_ledger"]
 
 MOST_ROWS = 60
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MOST_ENTRIES = 200
 MARKS = {
     Verdict.HOLDS: ("ok", "✓", "holds"),
@@ -80,47 +80,6 @@ def render_ledger(account: Account, name: str, locked: str = "", supposed: str =
 
 
 @cache
-def environment() -> Environment:
-    """The templates, with what they need to write numbers. Everything is escaped."""
-    from jinja2 import Environment, PackageLoader
-
-    made = Environment(
-        loader=PackageLoader("unseen.report", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["number"] = number
-    made.filters["cut"] = _cut
-    return made
-
-
-def number(value: object) -> str:
-    """A value as a reader wants it: grouped digits, a true minus sign, never more digits than help."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return "–" if value is None else _cut(value, 400)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "not a number" if math.isnan(value) else "∞" if value > 0 else "−∞"
-    if not finite(value):
-        return _cut(value, 40)
-    if value == int(value) and abs(value) < 1e15:
-        text = f"{int(value):,}"
-    elif abs(value) >= 1000:
-        text = f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.4g}"
-    else:
-        text = f"{value:.4g}"
-    figure, _, power = text.partition("e")
-    if power:
-        times = "" if figure == "1" else f"{figure} × "
-        text = f"{times}10{str(int(power)).translate(RAISED)}"
-    return text.replace("-", "−").replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _cut(value: object, most: int = 80) -> str:
-    text = str(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
 def _on(scale: str, value: object) -> str:
     """A value on a report's scale, in words."""
     if not finite(value):
@@ -224,7 +183,7 @@ def _value(value: Any, interval: Any, exact: Any) -> dict[str, Any]:
             rows.append((key, value[key], low, high, plots.at(exact, key)))
         has_exact = any(row[4] is not None for row in rows)
         return {"shape": "groups", "rows": rows, "exact": has_exact, "all": len(value)}
-    return {"shape": "text", "text": _cut(value, 600)}
+    return {"shape": "text", "text": cut(value, 600)}
 
 
 def _drawn(title: str, one: Released, value: Any) -> list[tuple[str, str]]:
@@ -367,7 +326,7 @@ def _stacked(account: Account) -> list[dict[str, Any]]:
         more = after - before if finite(after) else price
         before = after if finite(after) else before
         if more > 1e-12:
-            name = _cut(entry.get("purpose") or entry.get("guard") or entry.get("kind") or "?", 40)
+            name = cut(entry.get("purpose") or entry.get("guard") or entry.get("kind") or "?", 40)
             added.append((name, 1, more, price or more))
             if len(added) > 1 and added[-2][0] == name:  # one after another of one name are one part
                 (_, count, some, paid), _ = added[-2:]
