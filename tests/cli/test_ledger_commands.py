@@ -25,6 +25,9 @@ RECEIPT = {
 }
 
 
+WAYS = ("--older-copy", "--fork", "--nothing-lost", "--exhausted")
+
+
 @dataclass(frozen=True)
 class Book:
     """A ledger with two releases; after the first, a backup was made; the receipt of each lies beside it."""
@@ -334,6 +337,7 @@ def test_an_older_backup_is_locked_until_it_is_reconciled(book: Book) -> None:
     assert told["entries"] == 1 and "entry 2 is missing" in told["locked"]
     shown = " ".join(book.run("show").out.split())
     assert "Locked, nothing can be charged: entry 2 is missing" in shown and "unseen ledger reconcile" in shown
+    assert all(way in shown for way in WAYS)
     assert book.json("show")["locked"] == told["locked"]
     with pytest.raises(un.UnseenError, match="locked"):
         protected(book.ledger)
@@ -343,23 +347,72 @@ def test_an_older_backup_is_locked_until_it_is_reconciled(book: Book) -> None:
     assert "accounts for receipt 2" in book.run("verify", "--against", book.folder / "second.json").out
 
 
-def test_reconcile_adds_both_sums_where_nothing_is_declared(book: Book) -> None:
+@pytest.mark.parametrize("ways", [(), ("--older-copy", "--fork"), WAYS], ids=len)
+def test_reconcile_wants_one_way_and_tells_what_each_would_count(book: Book, ways: tuple[str, ...]) -> None:
     book.older()
-    told = book.json("reconcile", "--against", book.folder / "second.json")
+    before = book.ledger.read_bytes()
+    refused(
+        book.run("reconcile", "--against", book.folder / "second.json", *ways),
+        *("exactly one of", "ledger there was: ε 0.5 now, ε 0.75 after", "added up: ε 0.5 now, ε 1.25 after", *WAYS),
+    )
+    assert book.ledger.read_bytes() == before and "Locked" in book.run("show").out
+
+
+def test_reconcile_tells_no_figures_where_nothing_tells_of_what_was_lost(book: Book) -> None:
+    whole = book.run("reconcile", "--against", book.folder / "first.json")
+    refused(whole, "exactly one of", "nothing is known to be missing", *WAYS)
+    (book.folder / "a.ledger.head").unlink()
+    untold = book.run("reconcile")
+    refused(untold, "exactly one of", "--against RECEIPT.json", *WAYS)
+    assert "ε" not in whole.err and "ε" not in untold.err
+
+
+def test_reconcile_as_a_fork_adds_both_sums(book: Book) -> None:
+    book.older()
+    told = book.json("reconcile", "--fork", "--against", book.folder / "second.json")
     assert set(told) == {"ledger", "reconciled", "before", "head", "left"}
     assert told["reconciled"] is True and told["left"]["epsilon"] == 1.75
     assert told["before"]["spent"] == ["1/2", "0"] and told["head"]["spent"] == ["5/4", "0"]
 
 
-def test_reconcile_of_a_whole_ledger_writes_nothing(book: Book) -> None:
+def test_reconcile_takes_no_older_copy_where_two_lines_went_on(book: Book) -> None:
+    book.older()
+    (book.folder / "a.ledger.head").unlink()
+    assert book.run("reconcile", "--nothing-lost").code == 0  # it was not so: a second line begins
     before = book.ledger.read_bytes()
-    assert "nothing is missing" in book.run("reconcile", "--against", book.folder / "first.json").out
-    told = book.json("reconcile")
+    second = ("--against", book.folder / "second.json")
+    refused(book.run("reconcile", *second), "one number differ", "ε 0.5 now, ε 1.25 after")
+    refused(book.run("reconcile", "--older-copy", *second), "entries differ", "--fork", "ε 1.25 after")
+    assert book.ledger.read_bytes() == before
+    assert "ε 0.75, δ 0 were counted" in book.run("reconcile", "--fork", *second).out
+
+
+def test_reconcile_takes_nothing_lost_only_where_nothing_tells_otherwise(book: Book) -> None:
+    book.older()
+    refused(book.run("reconcile", "--nothing-lost"), "receipt 2", "ε 0.75 after", "ε 1.25 after")
+    (book.folder / "a.ledger.head").unlink()
+    refused(book.run("reconcile", "--nothing-lost", "--against", book.folder / "second.json"), "receipt 2", "--fork")
+    for way in ("--older-copy", "--fork"):
+        refused(book.run("reconcile", way), "no receipt tells")
+    out = book.run("reconcile", "--nothing-lost", "--against", book.folder / "first.json").out
+    assert "declared that nothing came after" in out and "left ε 2.5" in out
+    assert book.json("show")["locked"] == ""
+
+
+@pytest.mark.parametrize("way", ["--older-copy", "--fork", "--nothing-lost"])
+def test_reconcile_of_a_whole_ledger_writes_nothing(book: Book, way: str) -> None:
+    before = book.ledger.read_bytes()
+    assert "nothing is missing" in book.run("reconcile", way, "--against", book.folder / "first.json").out
+    told = book.json("reconcile", way)
     assert told["reconciled"] is False and told["head"] == told["before"]
     assert book.ledger.read_bytes() == before
 
 
-def test_reconcile_exhausted_spends_all(book: Book) -> None:
+def test_reconcile_exhausted_spends_all_of_a_locked_ledger_alone(book: Book) -> None:
+    before = book.ledger.read_bytes()
+    refused(book.run("reconcile", "--exhausted"), "declared as spent")
+    assert book.ledger.read_bytes() == before
+    (book.folder / "a.ledger.head").unlink()
     assert "whole budget" in book.run("reconcile", "--exhausted").out
     assert book.json("show")["left"] == {"epsilon": 0.0, "delta": 0.0}
     assert [entry["kind"] for entry in book.json("show")["entries"]][-1] == "exhausted"
@@ -371,16 +424,14 @@ def test_reconcile_tells_shares_of_a_renyi_curve(book: Book) -> None:
     data.ledger.backup(book.folder / "old")
     data.count(epsilon=0.5)
     shutil.copy(book.folder / "old", place)
-    assert "% of the curve were counted" in book.run("reconcile", place=place).out
+    refused(book.run("reconcile", place=place), "0 % of the curve now", "% of the curve after")
+    assert "% of the curve were counted" in book.run("reconcile", "--older-copy", place=place).out
 
 
 def test_reconcile_refuses_what_says_nothing_about_this_ledger(book: Book) -> None:
     protected(book.folder / "b.ledger").count(epsilon=0.1).save(book.folder / "other.json")
-    refused(book.run("reconcile", "--against", book.folder / "other.json"), "receipt of ledger")
-    refused(book.run("reconcile", "--against", book.folder / "nobody.json"), "nobody.json")
-    book.older()
-    (book.folder / "a.ledger.head").unlink()
-    refused(book.run("reconcile"), "nothing is known")
+    refused(book.run("reconcile", "--fork", "--against", book.folder / "other.json"), "receipt of ledger")
+    refused(book.run("reconcile", "--fork", "--against", book.folder / "nobody.json"), "nobody.json")
 
 
 def test_restore_refuses_to_write_over_a_ledger_and_needs_the_key(book: Book) -> None:
@@ -402,10 +453,11 @@ OPENING = [
     ("export", "new.jsonl"),
     ("backup", "new"),
     ("reconcile",),
+    ("reconcile", "--fork"),
 ]
 
 
-@pytest.mark.parametrize("command", OPENING, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", OPENING, ids=" ".join)
 @pytest.mark.parametrize(
     "place",
     [
@@ -431,12 +483,12 @@ def test_what_is_no_ledger_is_refused_in_one_line_without_its_password(
     assert sorted(os.listdir()) == before
 
 
-@pytest.mark.parametrize("command", OPENING, ids=lambda command: command[0])
+@pytest.mark.parametrize("command", OPENING, ids=" ".join)
 def test_a_key_that_does_not_fit_is_refused(book: Book, command: tuple[str, ...]) -> None:
     (book.folder / "other.key").write_bytes(os.urandom(32))
     (book.folder / "short.key").write_bytes(b"short")
     for key, said in (("other.key", "verify"), ("short.key", "5 bytes"), ("nobody.key", "missing")):
-        arguments = [book.folder / name for name in command[1:]]
+        arguments = [name if name.startswith("--") else book.folder / name for name in command[1:]]
         refused(book.run(command[0], *arguments, "--key", book.folder / key), said)
 
 
@@ -470,7 +522,8 @@ def test_every_command_works_on_postgresql(book: Book, postgres: str) -> None:
     assert book.json("verify", *key, "--against", book.folder / "pg.json", place=postgres)["accounts_for"] == [1]
     assert book.json("export", book.folder / "pg.jsonl", *key, place=postgres)["entries"] == 1
     assert book.json("backup", book.folder / "pg.backup", *key, place=postgres)["entries"] == 1
-    assert "nothing is missing" in book.run("reconcile", *key, place=postgres).out
+    assert "nothing is missing" in book.run("reconcile", "--older-copy", *key, place=postgres).out
+    refused(book.run("reconcile", *key, place=postgres), "nothing is known to be missing")
     refused(book.run("restore", postgres, *key, place=book.folder / "pg.backup"), "without a ledger")
     restored = book.json("restore", book.folder / "from-pg.ledger", *key, place=book.folder / "pg.backup")
     assert restored["entries"] == 1 and restored["locked"] == ""

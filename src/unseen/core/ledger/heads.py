@@ -127,7 +127,7 @@ class Heads:
                 f"ledger {self.store.name!r} {what}: {reason}",
                 "the ledger with all its entries; else count what was lost from the highest receipt, or declare all as "
                 "spent",
-                "unseen ledger reconcile",
+                "unseen ledger reconcile, which says how",
             )
 
     def behind(self, connection: Connection, known: Receipt | None, last: Row | None, *, lenient: bool = False) -> str:

@@ -57,7 +57,7 @@ def reconcile(
             raise LedgerError(
                 f"no receipt tells what {name} has lost after its last entry",
                 "the highest receipt that it gave; or a declaration that nothing was lost, or that all is spent",
-                "unseen ledger reconcile LEDGER --against RECEIPT",
+                "unseen ledger reconcile LEDGER --against RECEIPT --older-copy",
             )
         if older_copy and (len(set(numbers)) < len(numbers) or min(numbers, default=end + 1) <= end):
             raise InvalidRequest(
@@ -68,7 +68,7 @@ def reconcile(
         line = Line(
             Kind.EXHAUSTED if exhausted else Kind.RECONCILED,
             COUNTED,
-            purpose=f"entries {end + 1} to {top}" if top > end else "another line" if lost else "nothing was lost",
+            purpose=_told(end, top) if top > end else "another line" if lost else "nothing was lost",
             cost=total,
             counted=Counted(tuple((head.sequence, head.head) for head in known), older_copy),
         )
@@ -77,6 +77,10 @@ def reconcile(
     head = records.receipt(row, after)
     records.heads.mark.begin(head)
     return head
+
+
+def _told(end: int, top: int) -> str:
+    return f"entry {top}" if top == end + 1 else f"entries {end + 1} to {top}"
 
 
 def _counting(total: Amounts, limits: Amounts, lost: Sequence[Receipt], older_copy: bool, exhausted: bool) -> Amounts:
