@@ -1,4 +1,4 @@
-"""Every tutorial runs from its first to its last line, in an empty folder, warnings being errors."""
+"""Tutorials and example scripts run from first to last line, in an empty folder, warnings being errors."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("[0-9]*.py"))
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tutorial", TUTORIALS, ids=lambda path: path.stem)
-def test_the_tutorial_runs(tutorial: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", TUTORIALS + EXAMPLES, ids=lambda path: path.stem)
+def test_the_script_runs(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "MPLBACKEND": "Agg", "UNSEEN_EXAMPLES": str(ROOT / "examples")}
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(tutorial)],
+        [sys.executable, "-W", "error", str(script)],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
