@@ -136,8 +136,9 @@ def run(folder: Path, rows: list[str], recipe: str = RECIPE, shareable: bool = T
     out = folder / "out"
     with noise_that_hides_everything():
         summary = Recipe.read(folder / "recipe.toml").run(out, shareable=shareable)
-    files = sorted(one for one in out.rglob("*") if one.is_file() and not one.name.startswith(LEDGER))
-    return Run({one.relative_to(out).as_posix(): one.read_text("utf-8") for one in files}, summary, rows)
+    shared = out / "shareable" if shareable else out
+    files = sorted(one for one in shared.rglob("*") if one.is_file() and (shareable or not one.name.startswith(LEDGER)))
+    return Run({one.relative_to(shared).as_posix(): one.read_text("utf-8") for one in files}, summary, rows)
 
 
 def masked(shared: dict[str, str]) -> dict[str, str]:

@@ -153,14 +153,15 @@ def test_a_shareable_report_holds_nothing_that_was_not_paid_for(tmp_path: Path) 
     recipe = written(tmp_path, STATISTICS + TABLE, people(600))
     summary = Recipe.read(recipe).run(tmp_path / "out", shareable=True)
     assert summary.released[0].report.measured is not None  # the owner still gets it
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    report = json.loads((tmp_path / "out" / "shareable" / "report.json").read_text())
     assert report["shareable"] is True
     for one in report["releases"]:
         assert one["measured"] is None and not one["figures"] and not one["utility"]
     table = next(one for one in report["releases"] if one["name"] == "table")
     assert not table["release"].get("value") and not table["release"].get("covers")
-    assert not (tmp_path / "out" / "table.csv").exists()
-    assert not (tmp_path / "out" / "table.json").exists()
+    assert not any((tmp_path / "out").rglob("table.*"))
+    assert not any((tmp_path / "out" / "shareable").rglob("*.ledger*"))
+    assert (tmp_path / "out" / "recipe.ledger.key").exists()
 
 
 ODD = {

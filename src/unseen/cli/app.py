@@ -67,7 +67,11 @@ def run(
     file: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of report, releases and ledger; made if need be.")],
     shareable: Annotated[
-        bool, typer.Option("--shareable", help="Write only what was paid for: no measurements, no exact results.")
+        bool,
+        typer.Option(
+            "--shareable",
+            help="Write only what was paid for, into OUT/shareable: no measurements, no exact results, no ledger.",
+        ),
     ] = False,
     data_changed: Annotated[
         Literal["same-people", "appended-rows"] | None,

@@ -42,6 +42,8 @@ def _print(summary: Summary, out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from unseen.recipe.run import SHAREABLE
+
     console = Console()
     table = Table(title=Text(summary.title), title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading in ("release", "claimed", "measured", "verdict", "on the scale of"):
@@ -60,6 +62,7 @@ def _print(summary: Summary, out: Path) -> None:
         if held.composition != "basic":
             left = f"Left for the next release: up to ε {held.epsilon_left:.6g}, δ {held.delta_left:.3g}."
         console.print(Text(f"\n{left} {held.total}."))
-    console.print(Text(f"Report: {out / 'report.html'}"), soft_wrap=True)
+    folder = out / SHAREABLE if summary.shareable else out
+    console.print(Text(f"Report: {folder / 'report.html'}"), soft_wrap=True)
     if summary.shareable:
-        console.print(Text("Pass on report.html and report.json alone: the ledger and its key may lie beside them."))
+        console.print(Text(f"{folder} may be passed on as it is; ledger and key are not in it."), soft_wrap=True)

@@ -26,7 +26,9 @@ from unseen.recipe.registry import tasks
 from unseen.recipe.task import Done, Task
 from unseen.report.summary import Account, Released, Summary
 
-__all__ = ["Interrupted", "Progress", "Recipe"]
+__all__ = ["SHAREABLE", "Interrupted", "Progress", "Recipe"]
+
+SHAREABLE = "shareable"
 
 Progress = Callable[[str, int, int], None]
 """Called before each step with what is done next, how many steps are done, and how many there are."""
@@ -97,7 +99,8 @@ class Recipe:
 
         Args:
             out: folder of the results; made if it is not there. The ledger lies in it unless the recipe says otherwise.
-            shareable: leave out of everything that is written what was computed without a price.
+            shareable: leave out of everything that is written what was computed without a price, and write it into a
+                folder of its own in ``out``, away from ledger and key.
             progress: told before each step.
             changed: what has happened to the data since the ledger was bound to them; see ``un.protect``.
 
@@ -116,16 +119,17 @@ class Recipe:
         ledger, key = self._places(folder)
         self._rehearse(ledger, key)
         clock.next("reading the data")
-        _prepare(folder, ledger, key)
+        results = folder / SHAREABLE if shareable else folder
+        _prepare(results, ledger, key)
         data = self.protect(ledger, key, changed)
         self.check(data)
-        done = self._release(data, folder, shareable, clock)
+        done = self._release(data, results, shareable, clock)
         summary = self._summary(data, self._attack(done, data, clock))
         clock.next("writing the report")
         shown = summary.for_sharing() if shareable else summary
         text = json.dumps(shown.to_dict(), indent=1, ensure_ascii=False, default=str)
-        (folder / "report.json").write_text(text, encoding="utf-8")
-        (folder / "report.html").write_text(render(shown), encoding="utf-8")
+        (results / "report.json").write_text(text, encoding="utf-8")
+        (results / "report.html").write_text(render(shown), encoding="utf-8")
         clock.end()
         return summary
 
@@ -216,9 +220,6 @@ class Recipe:
             made[task.part.name] = done
             if isinstance(done.guarantee, DP) or not shareable:
                 _keep(folder / task.part.name, done)
-            else:
-                for ending in (".csv", ".json"):  # of an earlier run for the owner
-                    (folder / (task.part.name + ending)).unlink(missing_ok=True)
         return made
 
     def _attack(self, made: dict[str, Done], data: Dataset, clock: _Clock) -> tuple[Released, ...]:
