@@ -96,7 +96,7 @@ def test_a_mean_lies_in_its_interval_with_95_percent(
 
     ``rows`` is ε n, the number of rows in units of the noise; from 0, where nothing can be said, to many.
     """
-    runs, scale = proof_runs(600, 20_000), 2.0**20
+    runs, scale = proof_runs(600, 2_000), 2.0**20
     source = np.random.default_rng([int(rows * 10), int(share * 100)])
     above, below = scale * (source.laplace(size=(2, runs)) + rows * np.array([[share], [1 - share]]))
     pairs = list(zip(above, below, strict=True))
