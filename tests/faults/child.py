@@ -160,6 +160,7 @@ def run(job: dict[str, Any]) -> None:
     except BaseException as error:
         with suppress(Exception):
             Log(job["log"]).write(error=f"{type(error).__name__}: {error}")
+            tell(f"failed {type(error).__name__}: {' '.join(str(error).split())}")
     finally:
         os._exit(code)
 

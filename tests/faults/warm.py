@@ -85,5 +85,7 @@ class Warm:
             word, _, rest = line.strip().partition(" ")
             if word == wanted:
                 return rest
+            if word == "failed":  # it will never say what is waited for
+                raise RuntimeError(f"a worker ended with {rest}")
             self._heard.append((word, rest))
         raise RuntimeError(f"the warm process ended with {self._process.wait()}")

@@ -218,9 +218,12 @@ class Store:
         return True
 
     def _exists(self, table: str) -> TextClause:
-        return text(
-            f"SELECT to_regclass('{table}')" if self.url else f"SELECT name FROM sqlite_master WHERE name = '{table}'"
-        )
+        if self.url:  # by a query: to_regclass may answer from before a lock was waited for
+            return text(
+                f"SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = '{table}' "
+                "AND schemaname = ANY (current_schemas(false))"
+            )
+        return text(f"SELECT name FROM sqlite_master WHERE name = '{table}'")
 
     def population(self, connection: Connection, *, lock: bool = False) -> list[tuple[str, str]]:
         """The first record with its mac; on PostgreSQL its row is the lock that serialises charges."""
