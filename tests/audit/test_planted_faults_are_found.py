@@ -26,6 +26,7 @@ import torch
 
 from unseen.core import dataset, snapshot
 from unseen.core.dataset import Dataset
+from unseen.core.noise import normals as stream_normals
 from unseen.core.noise import scalar
 from unseen.core.noise.entropy import Entropy
 from unseen.core.schema import Domain, Range
@@ -158,8 +159,14 @@ def sampler(location: float = 0.0, scale: float = 1.0) -> Callable[[Patch], None
 
 def normals(location: float = 0.0, scale: float = 1.0) -> Callable[[Patch], None]:
     def plant(patch: Patch) -> None:
-        real = Entropy.normal
-        patch.setattr(Entropy, "normal", lambda self, count: location + scale * real(self, count))
+        real = stream_normals.add_normals
+
+        def off(arrays: list[Any], deviation: float, *rest: Any) -> None:
+            real(arrays, scale * deviation, *rest)
+            for array in arrays:
+                array += location * deviation
+
+        patch.setattr(stream_normals, "add_normals", off)
 
     return plant
 

@@ -10,50 +10,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entropy"]
+__all__ = ["Entropy", "counter_mode"]
+
+_birth = object()  # another one in each forked child: process numbers come round again
+
+
+def _born() -> None:
+    global _birth
+    _birth = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_born)
 
 
 class Entropy:
-    """Random bits, uniforms, normals and coins.
+    """Random bits, uniforms and coins.
 
     Args:
         seed: None draws the key from the operating system. A number makes the stream repeatable,
             for tests: what is drawn from it protects nobody.
+        rank: of this process among those that train together. It parts their seeded streams; without a
+            seed each has a key of its own anyway.
 
-    The stream is re-keyed in a forked child, so that two processes never share noise.
+    No two processes and no two runs share a key: a forked child takes a new one, and so does a copy, also one that was
+    pickled into a checkpoint or sent to another process. A seeded stream repeats in all of these, from its start in a
+    copy. A machine that is restored from a snapshot while it runs repeats what it drew since; nothing here sees that.
 
     Source: NIST SP 800-38A (counter mode).
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = seed
+    def __init__(self, seed: int | None = None, rank: int = 0) -> None:
+        self.seed, self.rank = seed, rank
         self._start()
 
-    def _start(self) -> None:
-        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.seed, self.rank)
 
-        key = os.urandom(32) if self.seed is None else hashlib.sha256(b"unseen seeded stream %d" % self.seed).digest()
-        self._cipher: Any = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
-        self._process = os.getpid()
+    def _start(self) -> None:
+        name = b"unseen seeded stream %d" % (self.seed or 0) + (b" of rank %d" % self.rank if self.rank else b"")
+        self._cipher: Any = counter_mode(os.urandom(32) if self.seed is None else hashlib.sha256(name).digest())
+        self._process = (_birth, os.getpid())
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """``count`` independent uniform 64-bit words."""
-        if os.getpid() != self._process and self.seed is None:
+        if self.seed is None and self._process != (_birth, os.getpid()):
             self._start()
         stream: bytes = self._cipher.update(bytes(8 * count))
         return np.frombuffer(stream, dtype=np.uint64)
 
+    def key(self) -> bytes:
+        """A key for a stream of its own."""
+        return self.words(4).tobytes()
+
     def uniform(self, count: int) -> NDArray[np.float64]:
         """``count`` uniforms on the multiples of 2^-53 in [0, 1)."""
         return (self.words(count) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-    def normal(self, count: int) -> NDArray[np.float64]:
-        """``count`` standard normals by the transform of Box and Muller (1958), tails to 8.5."""
-        half = (count + 1) // 2
-        radius = np.sqrt(-2.0 * np.log1p(-self.uniform(half)))
-        angle = 2.0 * np.pi * self.uniform(half)
-        pairs: NDArray[np.float64] = np.stack([radius * np.cos(angle), radius * np.sin(angle)])
-        return pairs.ravel()[:count]
 
     def coins(self, count: int, probability: float) -> NDArray[np.bool_]:
         """``count`` independent coins that show True with ``probability``, rounded down to a multiple of 2^-53."""
@@ -63,3 +75,10 @@ class Entropy:
     def permutation(self, count: int) -> NDArray[np.intp]:
         """A uniform permutation of 0 … count-1, up to ties among 64-bit words."""
         return np.argsort(self.words(count), kind="stable")
+
+
+def counter_mode(key: bytes, block: int = 0) -> Any:
+    """The stream of AES under a key that is used for nothing else, from its ``block``-th 16 bytes on."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+    return Cipher(algorithms.AES(key), modes.CTR(block.to_bytes(16, "big"))).encryptor()
