@@ -19,6 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import unseen as un
 from unseen.core import accounting
 from unseen.core.errors import InvalidRequest, LedgerError, LedgerLocked
+from unseen.core.guarantee import price
+from unseen.core.guard import default_delta
+from unseen.core.ledger.store import Store
 from unseen.query import Count
 
 COLUMNS = {"age": un.Range(0, 110), "ill": un.Categorical("no", "yes")}
@@ -101,6 +104,33 @@ def test_a_refusal_leaves_no_empty_file_behind(tmp_path: Path) -> None:
         protect(tmp_path / "a.ledger", [30.0])
     assert not (tmp_path / "a.ledger").exists()
     assert not un.Ledger.restore(backup, tmp_path / "a.ledger").locked
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_ledger_that_another_makes_and_charges_meanwhile_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """The other one comes between an answer to whether there is a ledger, the first or the second, and its use."""
+    path, real, answers = tmp_path / "a.ledger", Store.holds_ledger, []
+
+    def overtaken(store: Store) -> bool:
+        answers.append(real(store))
+        if len(answers) == moment:
+            there = answers[-1]
+            pay(ledger(path))
+            return there
+        return answers[-1]
+
+    monkeypatch.setattr(Store, "holds_ledger", overtaken)
+    assert not ledger(path).locked
+
+
+def test_ten_releases_at_the_default_delta_fit_whatever_the_budget_s_is(tmp_path: Path) -> None:
+    for number, delta in enumerate((1e-6, 3.3333333333333333e-7, 1.2345678901234567e-5)):
+        frame = pd.DataFrame({"age": [1.0]})
+        told = {"unit": un.EachRow(), "columns": {"age": un.Range(0, 9)}, "ledger": tmp_path / f"{number}.ledger"}
+        data = un.protect(frame, budget=un.DP(1, delta), **told)
+        assert 10 * price(default_delta(data, None, "DPSGD")) <= price(delta)
 
 
 def test_two_backups_to_one_place_leave_one_whole_and_refuse_the_other(tmp_path: Path) -> None:

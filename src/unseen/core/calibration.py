@@ -31,7 +31,7 @@ def calibrate_for(make: Callable[[float], P], data: Dataset, share: float) -> P:
         make: gives the guard at an ε: ``lambda epsilon: un.query.Mean("age", epsilon=epsilon)``.
         data: the dataset, with a ledger.
         share: the part of the whole budget, in (0, 1]. Under ``Basic`` of ε and of δ, under ``Renyi`` of the preset
-            curve at its dearest order and of the δ of proofs.
+            curve and of the δ of proofs.
 
     Raises:
         InvalidRequest: there is no ledger, or no ε gets the guard below the share.

@@ -12,7 +12,7 @@ from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset, as_dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Covers
-from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, price, whole
+from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, price, rounded_down, whole
 from unseen.core.release import Receipt, Release
 from unseen.core.request import Request
 
@@ -201,4 +201,4 @@ def default_delta(data: Dataset, delta: float | None, guard: str) -> float:
         raise InvalidRequest(
             f"{guard} without delta was asked for", "a δ above 0, given or in the budget", "delta=1e-6"
         )
-    return float(price(data.ledger.budget.delta) / 10)
+    return rounded_down(price(data.ledger.budget.delta) / 10)

@@ -85,7 +85,7 @@ class Ledger:
         Args:
             location: where it shall be: a path in a folder that exists, or a PostgreSQL URL.
             budget: ε and δ, with unit and neighbouring relation.
-            fingerprint: maps the new key to the keyed fingerprint of the data.
+            fingerprint: maps a key derived from the owner's to the keyed fingerprint of the data.
             composition: how prices add up; ``Basic()`` if not given.
             key: see ``Ledger``.
 
@@ -112,8 +112,7 @@ class Ledger:
                 f"a folder that exists and can be written ({error.strerror})",
             ) from None
         records = Records(store, held, place)
-        if not store.holds_ledger():
-            records.heads.check_unknown()
+        records.heads.check_unknown()
         with store.writing() as connection:
             if store.make_tables(connection):
                 first = {
@@ -204,7 +203,7 @@ class Ledger:
 
         Args:
             budget: ε, δ, unit and relation as declared now.
-            fingerprint: maps the owner's key to the keyed fingerprint of the snapshot that will be queried.
+            fingerprint: maps a key derived from the owner's to the keyed fingerprint of the snapshot to be queried.
             composition: as declared now; not compared if not given.
             changed: what the owner says has happened to the data; recorded, and the ledger is bound to them as
                 they are now. Nothing is given back: all that was spent stays spent.

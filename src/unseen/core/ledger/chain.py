@@ -205,9 +205,8 @@ def verified(rows: Iterable[Row], first: str, start: State, key: OwnerKey, name:
     """
     previous, sequence, state = first, 0, start
     for row in rows:
-        if (
-            not isinstance(row.sequence, int) or row.sequence <= sequence
-        ):  # a damaged schema gives numbers that are none
+        # A damaged schema gives numbers that are none.
+        if not isinstance(row.sequence, int) or row.sequence <= sequence:
             raise LedgerCorrupt(f"ledger {name!r} does not verify: an entry has no number", "entries from 1", RESTORE)
         found = opened(row, key, name)
         jumps = found["kind"] in (Kind.RECONCILED, Kind.EXHAUSTED)

@@ -74,7 +74,8 @@ class Heads:
             return  # the mark is named by a ledger's number
         mark = HighWater(self.key_path.with_name(self.key_path.name.removesuffix(".key") + ".head"), self.key)
         held = mark.highest()
-        if mark.path.exists() and (held is None or held.sequence > 0):
+        told = mark.path.exists() and (held is None or held.sequence > 0)
+        if told and not self.store.holds_ledger():  # asked after the mark was read: another may just have made it
             raise LedgerLocked(
                 f"a ledger at {self.store.name!r} was asked for where one with entries is missing",
                 "that ledger, back in its place; another place for a new population",
