@@ -207,16 +207,16 @@ class OfTraining:
 
             noised: list[Any] = []
 
-            def noting(sums: Any, deviation: float, entropy: Any) -> Any:
-                steps.append((sums, deviation, entropy))
-                noised.extend(real(sums, deviation, entropy))
-                return noised
+            def noting(sums: Any, deviation: float, entropy: Any) -> None:
+                steps.append(([total.clone() for total in sums], deviation, entropy))
+                real(sums, deviation, entropy)
+                noised.extend(total.clone() for total in sums)
 
-            with patch.object(session, "add_gaussian", noting):
+            with patch.object(session, "add_gaussian_", noting):
                 promised, model = self.fit(data)
             assert len(steps) == 1, "an audit of more than one step would understate it"
             for parameter, total in zip(model.parameters(), noised, strict=True):  # what is replayed is what leaves
-                assert torch.allclose(parameter.double(), -total / self.units, atol=1e-4)
+                assert torch.allclose(parameter, -total / self.units, atol=1e-4)
             self._cached[id(data)] = (promised, *steps[0])
         return self._cached[id(data)]
 
@@ -225,9 +225,9 @@ class OfTraining:
 
     def outputs(self, data: Dataset, runs: int) -> Array:
         _, sums, deviation, entropy = self.step(data)
-        many = [total.expand(runs, *total.shape) for total in sums]
-        noised = _noise_of_a_step()(many, deviation, entropy)
-        return stacked([total.reshape(runs, -1).numpy() for total in noised])
+        many = [total.double().expand(runs, *total.shape).clone() for total in sums]
+        _noise_of_a_step()(many, deviation, entropy)
+        return stacked([total.reshape(runs, -1).numpy() for total in many])
 
     def law(self, table: Table) -> Law | None:
         promised = self.guarantee(table.data)
@@ -237,13 +237,13 @@ class OfTraining:
 
     def reach(self, tables: Pair) -> Fraction:
         (_, one, _, _), (_, other, _, _) = (self.step(table.data) for table in tables)
-        moved = math.sqrt(sum(float(((a - b) ** 2).sum()) for a, b in zip(one, other, strict=True)))
-        return Fraction(moved * (1 - 1e-12)) / Fraction(self.max_grad_norm)  # sums of doubles: their own rounding
+        moved = math.sqrt(sum(float(((a.double() - b.double()) ** 2).sum()) for a, b in zip(one, other, strict=True)))
+        return Fraction(moved * (1 - 1e-12)) / Fraction(self.max_grad_norm)  # the roots' own rounding
 
 
 def _noise_of_a_step() -> Callable[..., Any]:
     """The function by which a session adds noise, as it is just now."""
-    found: Callable[..., Any] = vars(session)["add_gaussian"]
+    found: Callable[..., Any] = vars(session)["add_gaussian_"]
     return found
 
 

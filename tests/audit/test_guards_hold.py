@@ -42,7 +42,7 @@ def holds(target: Target, tables: Pair, runs: int, record: Record) -> None:
     record("ε ≥", f"{finding.low:.3g} of {finding.epsilon:g}")
     assert finding.holds, str(finding)
     assert finding.tests, "no table fixed the law"
-    assert finding.reach == pytest.approx(1, abs=1e-6), "these tables ask for all that a unit may ask for"
+    assert finding.reach == pytest.approx(1, abs=1e-4), "these tables ask for all that a unit may ask for"
 
 
 @pytest.mark.statistical

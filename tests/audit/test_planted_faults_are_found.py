@@ -35,7 +35,9 @@ from unseen.query import Count, Histogram, Mean, Sum, mechanism
 from unseen.query.bounding import Query
 from unseen.query.mechanism import LaplaceSums
 from unseen.query.statistic import Statistic
-from unseen.train import Flat, gradients, session
+from unseen.train import gradients, session
+from unseen.train.layers import linear as linear_layers
+from unseen.train.sampling import Draw
 
 from .harness import Pair, Target, audit
 from .targets import OfStatistic, OfTraining, Together, TwoSums, linear, logistic, neighbours, people
@@ -87,14 +89,10 @@ def half_the_sensitivity(patch: Patch) -> None:
 
 
 def twice_the_bound(patch: Patch) -> None:
-    real = Flat.clipped
-
-    def clipped(self: Flat, found: list[torch.Tensor]) -> list[torch.Tensor]:
-        wide = object.__new__(Flat)
-        wide.max_grad_norm = 2 * self.max_grad_norm
-        return real(wide, found)
-
-    patch.setattr(Flat, "clipped", clipped)
+    real = gradients.factors_within
+    patch.setattr(
+        gradients, "factors_within", lambda rule, squares, bound, dtype: real(rule, squares, 2 * bound, dtype)
+    )
 
 
 # --- bounding left out -------------------------------------------------------------------------------------------
@@ -127,11 +125,16 @@ def values_as_they_come(patch: Patch) -> None:
 
 
 def no_clipping(patch: Patch) -> None:
-    patch.setattr(Flat, "clipped", lambda self, found: [gradient.double() for gradient in found])
+    patch.setattr(
+        gradients,
+        "factors_within",
+        lambda rule, squares, bound, dtype: (torch.ones_like(squares), torch.isfinite(squares).all(0)),
+    )
 
 
 def rows_clipped_and_not_units(patch: Patch) -> None:
-    patch.setattr(gradients, "_unit_means", lambda rows, counts: rows)
+    real = Draw.physical
+    patch.setattr(Draw, "physical", lambda self, limit: real(Draw(self.rows, np.ones_like(self.rows)), limit))
 
 
 # --- sampler biased ----------------------------------------------------------------------------------------------
@@ -188,9 +191,9 @@ def epsilon_in_each_group(patch: Patch) -> None:
     patch.setattr(Statistic, "mechanism", made)
 
 
-def each_layer_clipped_by_itself(patch: Patch) -> None:
-    real = Flat.clipped
-    patch.setattr(Flat, "clipped", lambda self, found: [real(self, [gradient])[0] for gradient in found])
+def bias_left_out_of_the_norm(patch: Patch) -> None:
+    real = linear_layers.outer
+    patch.setattr(linear_layers, "outer", lambda a, g, weight, bias: real(a, g, weight, False))
 
 
 # --- reused noise ------------------------------------------------------------------------------------------------
@@ -231,14 +234,15 @@ def one_draw_for_two_releases(patch: Patch) -> None:
 
 
 def one_draw_for_all_layers(patch: Patch) -> None:
-    real: Any = vars(session)["add_gaussian"]
+    real: Any = vars(session)["add_gaussian_"]
 
-    def noised(sums: list[torch.Tensor], deviation: float, entropy: Entropy) -> list[torch.Tensor]:
+    def noised(sums: list[torch.Tensor], deviation: float, entropy: Entropy) -> None:
         """The first layer's noise, as far as it goes, for the second too."""
-        first = real(sums[:1], deviation, entropy)[0]
-        return [first, sums[1] + (first - sums[0]).reshape(sums[1].shape)]
+        before = sums[0].clone()
+        real(sums[:1], deviation, entropy)
+        sums[1] += (sums[0] - before).reshape(sums[1].shape)
 
-    patch.setattr(session, "add_gaussian", noised)
+    patch.setattr(session, "add_gaussian_", noised)
 
 
 # --- missing rounding --------------------------------------------------------------------------------------------
@@ -338,7 +342,9 @@ FAULTS: dict[str, Fault] = {
     "epsilon per group: sums": Fault(
         epsilon_in_each_group, statistic(Sum, "x", 1.0, by="g"), lambda: neighbours(1.0, 3, spread=True)
     ),
-    "epsilon per layer": Fault(each_layer_clipped_by_itself, training(), people, seen=("shape", "reach"), runs=50_000),
+    "bias left out of the norm": Fault(
+        bias_left_out_of_the_norm, training(), people, seen=("shape", "reach"), runs=50_000
+    ),
     "reused noise: groups": Fault(
         one_draw_for_all_columns,
         statistic(Sum, "x", 1.0, by="g"),

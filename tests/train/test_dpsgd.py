@@ -11,14 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 import unseen as un
 from unseen.core import accounting
 from unseen.core.errors import BudgetExceeded, InvalidRequest
 from unseen.core.noise.entropy import Entropy
-from unseen.train import DPSGD, Clipping
-from unseen.train.sampling import PoissonSampler
+from unseen.train import DPSGD, gradients
+from unseen.train.sampling import Draw, PoissonSampler
 
 CROSS_ENTROPY = torch.nn.functional.cross_entropy
 
@@ -190,21 +192,16 @@ def test_seeded_runs_repeat_and_promise_nothing() -> None:
     assert torch.equal(*found)
 
 
-class Unclipped(Clipping):
+def unclipped(clipping: Any, squares: torch.Tensor, bound: float, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """The fault: no bound at all."""
-
-    def clipped(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
-        return gradients
+    return torch.ones_like(squares), torch.isfinite(squares).all(0)
 
 
-def one_step(clipping: type[Clipping] | None, rows: int, size: int) -> tuple[np.ndarray, float]:
+def one_step(rows: int, size: int) -> tuple[np.ndarray, float]:
     """The change that one step of rate 1 makes to many parameters, times B, and the noise's deviation."""
     model = torch.nn.Linear(size, 1, bias=False)
     torch.nn.init.zeros_(model.weight)
-    named: dict[str, Any] = {} if clipping is None else {"clipping": clipping}
-    guard = DPSGD(
-        noise_multiplier=2.0, delta=1e-6, max_grad_norm=0.5, expected_batch_size=1, steps=1, dataset_size=1, **named
-    )
+    guard = DPSGD(noise_multiplier=2.0, delta=1e-6, max_grad_norm=0.5, expected_batch_size=1, steps=1, dataset_size=1)
     data = (torch.ones(rows, size) * 100.0,)
     session = guard.open(model, torch.optim.SGD(model.parameters(), lr=1.0), data)
     for batch in session.batches():
@@ -216,7 +213,7 @@ def one_step(clipping: type[Clipping] | None, rows: int, size: int) -> tuple[np.
 def test_noise_has_the_charged_deviation(proof_runs: Callable[[int, int], int]) -> None:
     """False alarm 1e-6 (chi-square on the variance); power above 0.999 against σ off by 5 %."""
     size = proof_runs(40_000, 1_000_000)
-    change, deviation = one_step(None, 0, size)
+    change, deviation = one_step(0, size)
 
     def accepted(sample: np.ndarray) -> bool:
         statistic = (sample**2).sum() / deviation**2
@@ -228,17 +225,20 @@ def test_noise_has_the_charged_deviation(proof_runs: Callable[[int, int], int]) 
 
 
 @pytest.mark.statistical
-def test_one_unit_moves_a_step_by_at_most_the_bound(proof_runs: Callable[[int, int], int]) -> None:
+def test_one_unit_moves_a_step_by_at_most_the_bound(
+    proof_runs: Callable[[int, int], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The shift along the unit's own direction, against a normal; false alarm 1e-6; missing clipping is seen."""
     size = proof_runs(1000, 1000)
     limit = 0.5 - 2.0 * 0.5 * float(stats.norm.ppf(1e-6))
 
-    def shift(clipping: type[Clipping] | None) -> float:
-        change, _ = one_step(clipping, 1, size)
+    def shift() -> float:
+        change, _ = one_step(1, size)
         return float(change.sum() / np.sqrt(size))
 
-    assert shift(None) <= limit
-    assert shift(Unclipped) > limit
+    assert shift() <= limit
+    monkeypatch.setattr(gradients, "factors_within", unclipped)
+    assert shift() > limit
 
 
 @pytest.mark.statistical
@@ -258,10 +258,14 @@ def test_units_enter_at_the_charged_rate_with_all_their_rows(proof_runs: Callabl
     assert stats.binomtest(seen, coins, 0.2 * 1.05).pvalue < 1e-6
 
 
-def test_chunks_lose_nothing() -> None:
-    sampler = PoissonSampler(np.repeat(np.arange(50), 3), 1.0, Entropy(1))
-    draw = sampler.draw()
-    parts = list(draw.chunks(7))
-    assert np.array_equal(np.concatenate([draw.rows[part] for part, _ in parts]), draw.rows)
-    assert np.array_equal(np.concatenate([counts for _, counts in parts]), draw.counts)
-    assert max(int(counts.sum()) for _, counts in parts) <= 7
+@given(counts=st.lists(st.integers(1, 6), max_size=30), limit=st.integers(1, 20))
+def test_physical_batches_hold_every_row_once_and_whole_units(counts: list[int], limit: int) -> None:
+    draw = Draw(np.arange(sum(counts)), np.array(counts, dtype=np.intp))
+    owner = np.repeat(np.arange(len(counts)), counts)
+    weight = np.zeros(sum(counts))
+    for part in draw.physical(limit):
+        rows, weights = part.rows.numpy(), part.weights.numpy()
+        assert len(rows) <= limit or part.units == 1
+        assert all(len(set(unit)) == 1 for unit in owner[rows].reshape(part.units, -1))
+        np.add.at(weight, rows, weights)
+    assert np.allclose(weight, 1 / np.repeat(counts, counts) if counts else [])

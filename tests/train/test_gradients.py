@@ -1,9 +1,8 @@
-"""The clipped sum is the sum over units of gradients of norm at most C, taken one unit at a time."""
+"""The clipped sum is the sum over units of gradients of norm at most C, taken one row at a time."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,75 +10,187 @@ from hypothesis import strategies as st
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Flat
-from unseen.train.gradients import check_model, clipped_sum
-from unseen.train.sampling import Draw
+from unseen.train.gradients import ClippedSum, check_model
+from unseen.train.probe import SlowModel
+
+from .oracle import assert_same, engine, loop
 
 CROSS_ENTROPY = torch.nn.functional.cross_entropy
+DOUBLE = torch.float64
+
+
+def rows(count: int, *shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(count, *shape, generator=torch.Generator().manual_seed(seed), dtype=DOUBLE)
 
 
 @given(
-    counts=st.lists(st.integers(1, 4), max_size=7),
+    counts=st.lists(st.integers(1, 4), min_size=1, max_size=7),
     width=st.integers(1, 5),
     hidden=st.integers(1, 4),
     limit=st.integers(1, 9),
-    bound=st.floats(0.01, 10),
-    frozen=st.booleans(),
+    frozen=st.sampled_from(["nothing", "weight", "bias"]),
+    inplace=st.booleans(),
     seed=st.integers(0, 10_000),
 )
 def test_sum_equals_a_loop_over_units(
-    counts: list[int], width: int, hidden: int, limit: int, bound: float, frozen: bool, seed: int
+    counts: list[int], width: int, hidden: int, limit: int, frozen: str, inplace: bool, seed: int
 ) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    model = torch.nn.Sequential(torch.nn.Linear(width, hidden), torch.nn.Tanh(), torch.nn.Linear(hidden, 3)).double()
-    if frozen:
-        model[0].weight.requires_grad_(False)
-    rows = sum(counts)
-    inputs = torch.randn(rows, width, generator=generator, dtype=torch.float64)
-    labels = torch.randint(3, (rows,), generator=generator)
-    draw = Draw(np.arange(rows), np.array(counts, dtype=np.intp))
-    found = clipped_sum(model, CROSS_ENTROPY, (inputs, labels), draw, Flat(bound), limit)
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(width, hidden), torch.nn.ReLU(inplace), torch.nn.Linear(hidden, 3)
+    ).double()
+    if frozen != "nothing":
+        getattr(model[0], frozen).requires_grad_(False)
+    labels = torch.randint(3, (sum(counts),))
+    assert_same(model, (rows(sum(counts), width, seed=seed), labels), counts, CROSS_ENTROPY, ways=1, limit=limit)
 
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    expected = [torch.zeros_like(p) for p in parameters]
-    start = 0
-    for count in counts:
-        part = slice(start, start + count)
-        start += count
-        gradient = torch.autograd.grad(CROSS_ENTROPY(model(inputs[part]), labels[part]), parameters)
-        norm = torch.sqrt(sum(g.square().sum() for g in gradient))
-        for total, g in zip(expected, gradient, strict=True):
-            total += g * min(1.0, bound / float(norm))
+
+class Twice(torch.nn.Module):
+    """One layer used twice, and another that shares its weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Linear(4, 4)
+        self.tied = torch.nn.Linear(4, 4)
+        self.tied.weight = self.one.weight
+        self.last = torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(torch.tanh(self.tied(torch.tanh(self.one(torch.tanh(self.one(x)))))))  # type: ignore[no-any-return]
+
+
+class Reused(torch.nn.Module):
+    """One layer used twice, over several positions or one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.one(torch.tanh(self.one(x)))  # type: ignore[no-any-return]
+
+
+class Moved(torch.nn.Module):
+    """Rows are not first where the layers see them: behind time, or folded with it either way round."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.one, self.last = torch.nn.Linear(4, 4), torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, time, width = x.shape
+        if self.how == "time first":
+            return self.last(torch.tanh(self.one(x.transpose(0, 1)))).mean(0)  # type: ignore[no-any-return]
+        if self.how == "folded":
+            return self.last(torch.tanh(self.one(x.reshape(-1, width))).view(batch, time, width)).mean(1)  # type: ignore[no-any-return]
+        y = torch.tanh(self.one(x.transpose(0, 1).reshape(-1, width)))
+        return self.last(y.view(time, batch, width)).mean(0)  # type: ignore[no-any-return]
+
+
+class Bare(torch.nn.Module):
+    """A parameter that is no layer's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = torch.nn.Parameter(torch.randn(1, 5, 4))
+        self.one = torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.one(x + self.place).mean(1)  # type: ignore[no-any-return]
+
+
+class Scale(torch.nn.Module):
+    """A layer that no family knows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.linspace(0.5, 2, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.scale
+
+
+COUNTS = [1, 3, 2, 1]
+LABELS = torch.tensor([0, 2, 1, 1, 0, 2, 1])
+
+
+@pytest.mark.parametrize("model", [Twice(), Reused()], ids=["tied", "reused"])
+def test_shared_parameters_count_as_one(model: torch.nn.Module) -> None:
+    assert_same(model.double(), (rows(7, 4),), COUNTS)
+
+
+@pytest.mark.parametrize("how", ["time first", "folded", "interleaved"])
+def test_rows_are_found_wherever_they_are(how: str) -> None:
+    assert_same(Moved(how).double(), (rows(7, 5, 4), LABELS), COUNTS, CROSS_ENTROPY)
+
+
+def test_several_positions_by_every_way() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3)).double()
+    assert_same(model, (rows(7, 5, 2, 4),), COUNTS)
+
+
+@pytest.mark.parametrize("model", [Bare(), torch.nn.Sequential(torch.nn.Linear(4, 4), Scale())], ids=["bare", "layer"])
+def test_what_no_family_knows_is_run_row_by_row_and_said_once(model: torch.nn.Module) -> None:
+    model = model.double()
+    batch = (rows(7, 5, 4),)
+    with pytest.warns(SlowModel, match="row by row"):
+        found = engine(model, lambda out: out.square().sum(), batch, COUNTS)
+    for one, other in zip(found, loop(model, lambda out: out.square().sum(), batch, COUNTS), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_a_model_that_mixes_rows_is_refused() -> None:
+    class Centred(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = torch.nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y: torch.Tensor = self.one(x)
+            return y - y.mean(0)
+
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        ClippedSum(Centred(), Flat(), 10).probe(torch.zeros(1, 4))
+
+
+def test_a_model_that_stores_its_inputs_is_refused() -> None:
+    class Remembers(torch.nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(4, 3)
+            self.register_buffer("last", torch.zeros(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.last.copy_(x.detach()[0])
+            return super().forward(x)
+
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), Remembers())
+    with pytest.raises(InvalidRequest, match="buffer"):
+        ClippedSum(model, Flat(), 10).probe(torch.zeros(1, 4))
+    assert not model[1].last.any()  # type: ignore[union-attr]
+
+
+def test_nothing_is_attached_to_the_model() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3)).double()
+    before = [dict(module.__dict__) for module in model.modules()]
+    engine(model, CROSS_ENTROPY, (rows(7, 4), LABELS), COUNTS)
+    assert [dict(module.__dict__) for module in model.modules()] == before
+    assert not any(module._forward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_non_finite_unit_leaves_the_others_untouched(place: int) -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 3)).double()
+    inputs = rows(7, 4)
+    inputs[place, 1] = float("nan") if place % 2 else float("inf")
+    unit = [0, 1, 1, 1, 2, 2, 3][place]
+    found = engine(model, CROSS_ENTROPY, (inputs, LABELS), COUNTS)
+    others = [row for row, owner in enumerate([0, 1, 1, 1, 2, 2, 3]) if owner != unit]
+    alone = [count for index, count in enumerate(COUNTS) if index != unit]
+    expected = loop(model, CROSS_ENTROPY, (inputs[others], LABELS[others]), alone)
     for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
-
-
-@given(
-    values=st.lists(st.lists(st.floats(width=32), min_size=3, max_size=3), min_size=1, max_size=6),
-    bound=st.floats(1e-3, 1e3),
-)
-def test_no_norm_exceeds_the_bound_and_what_is_not_finite_is_zero(values: list[list[float]], bound: float) -> None:
-    gradient = torch.tensor(values, dtype=torch.float32)
-    (clipped,) = Flat(bound).clipped([gradient])
-    assert (clipped.double().norm(dim=1) <= bound).all()
-    assert (clipped[~torch.isfinite(gradient).all(dim=1)] == 0).all()
-
-
-def test_a_non_finite_unit_leaves_the_others_untouched() -> None:
-    model = torch.nn.Linear(2, 2)
-    inputs = torch.tensor([[1.0, 2.0], [float("nan"), 0.0]])
-    draw = Draw(np.arange(2), np.ones(2, dtype=np.intp))
-    labels = torch.tensor([0, 1])
-    both = clipped_sum(model, CROSS_ENTROPY, (inputs, labels), draw, Flat(1.0), 10)
-    alone = clipped_sum(
-        model,
-        CROSS_ENTROPY,
-        (inputs[:1], labels[:1]),
-        Draw(np.arange(1), np.ones(1, dtype=np.intp)),
-        Flat(1.0),
-        10,
-    )
-    for one, other in zip(both, alone, strict=True):
-        torch.testing.assert_close(one, other)
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 def test_batch_norm_is_refused_with_the_fix() -> None:

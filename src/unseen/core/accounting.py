@@ -6,20 +6,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import make_dataclass
+from fractions import Fraction
 from functools import lru_cache, reduce
 from typing import Any
 
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import number, whole
+from unseen.core.losses import COARSE, FINE, HALVED, Grid, by_losses, multiplier_by_central_limit
+from unseen.core.losses import by_central_limit as epsilon_by_central_limit
 
 __all__ = [
     "Event",
     "calibrate_dpsgd",
     "composed",
     "dpsgd",
+    "epsilon_by_central_limit",
     "epsilon_of_all",
     "epsilon_of_dpsgd",
     "epsilon_of_renyi",
+    "gradient_noise_multiplier",
     "interpret",
     "laplace",
     "priced",
@@ -32,6 +37,7 @@ Event = dict[str, Any]
 """A dp-accounting event as JSON: its class under ``event``, its fields beside it."""
 
 INTERVAL = 1e-3
+LEAST_MULTIPLIER, MOST_MULTIPLIER = 1e-3, 1e4
 
 
 def laplace(noise_multiplier: float) -> Event:
@@ -61,7 +67,7 @@ def composed(*events: Event) -> Event:
 
 
 def dpsgd(sampling_probability: float, noise_multiplier: float, steps: int) -> Event:
-    """``steps`` Gaussian sums over independent Poisson samples."""
+    """``steps`` Gaussian sums over independent Poisson samples; at a probability of 1, over everyone: unamplified."""
     gaussian: Event = {"event": "GaussianDpEvent", "noise_multiplier": noise_multiplier}
     if sampling_probability < 1:
         gaussian = {
@@ -109,27 +115,46 @@ def _epsilon_delta_event() -> Any:
     )
 
 
-def _accountant() -> Any:
-    from dp_accounting.pld import PLDAccountant
-
-    return PLDAccountant(value_discretization_interval=INTERVAL)
-
-
 @lru_cache(maxsize=256)
 def epsilon_of_dpsgd(sampling_probability: float, noise_multiplier: float, steps: int, delta: float) -> float:
-    """ε of DP-SGD at δ, under add-or-remove, rounded up by privacy loss distributions.
+    """ε of DP-SGD at δ, certified by privacy loss distributions at an interval of 1e-4, under add and under remove.
+
+    Losses over a range of some 200 are rounded to a wider interval, which is an upper bound too; where δ is below
+    the error of rounding in so many steps (1e-15 a step) it is Rényi's bound. At a sampling probability of 1 it is
+    the price of plain, unamplified Gaussians.
 
     Source: Koskela, Jälkö and Honkela 2020; connect-the-dots of Doroshenko et al. 2022, which is an upper bound
     at every discretisation.
     """
-    accountant = _accountant()
-    accountant.compose(interpret(dpsgd(sampling_probability, noise_multiplier, steps)))
-    return float(accountant.get_epsilon(delta))
+    return _epsilon_of_dpsgd(sampling_probability, noise_multiplier, steps, delta, FINE)
+
+
+def _epsilon_of_dpsgd(probability: float, sigma: float, steps: int, delta: float, grid: Grid) -> float:
+    if probability == 0:
+        return 0.0
+    if sigma < LEAST_MULTIPLIER:
+        return math.inf
+    found = by_losses(probability, sigma, steps, delta, grid)
+    if found is not None:
+        return found
+    from dp_accounting.rdp.rdp_privacy_accountant import DEFAULT_RDP_ORDERS
+
+    return epsilon_of_renyi(
+        DEFAULT_RDP_ORDERS, renyi(dpsgd(probability, sigma, steps), DEFAULT_RDP_ORDERS) or [], delta
+    )
+
+
+def _guess(probability: float, sigma: float, steps: int, delta: float) -> float:
+    """About what ``epsilon_of_dpsgd`` will give: what rounding adds grows with the interval squared (Richardson)."""
+    wide, half = (_epsilon_of_dpsgd(probability, sigma, steps, delta, grid) for grid in (COARSE, HALVED))
+    return half if math.isinf(wide) else max((4 * half - wide) / 3, half / 2)
 
 
 @lru_cache(maxsize=256)
 def calibrate_dpsgd(sampling_probability: float, steps: int, epsilon: float, delta: float) -> float:
-    """The least noise multiplier, within 0.1 %, at which DP-SGD is certified (ε, δ)-DP.
+    """The least noise multiplier, within 0.1 % and of at least 0.001, at which DP-SGD is certified (ε, δ)-DP.
+
+    It is sought on a coarse grid, and the one that is returned was certified by ``epsilon_of_dpsgd``.
 
     Args:
         sampling_probability: of each unit in each step, in (0, 1].
@@ -141,7 +166,7 @@ def calibrate_dpsgd(sampling_probability: float, steps: int, epsilon: float, del
         InvalidRequest: no noise multiplier up to 10,000 suffices.
     """
     probability = number("sampling_probability", sampling_probability, 0, 1, open_low=True)
-    count = whole("steps", steps, 1)
+    times = whole("steps", steps, 1)
     goal = number("epsilon", epsilon, 0, open_low=True)
     if not 0 < delta < 1:
         raise InvalidRequest(
@@ -149,27 +174,76 @@ def calibrate_dpsgd(sampling_probability: float, steps: int, epsilon: float, del
             "δ in (0, 1): Gaussian noise has no pure guarantee",
             "delta=1e-6",
         )
-    return _least(
-        lambda sigma: epsilon_of_dpsgd(probability, sigma, count, delta) <= goal,
-        0.3,
-        f"ε = {goal:g}, δ = {delta:g}",
-    )
+    start, slope = multiplier_by_central_limit(probability, times, goal, delta) * (1 + 1e-5), -2.0
+    if probability < 1:
+        start, slope = _least(lambda sigma: _guess(probability, sigma, times, delta), goal, start, slope, 2e-4)
+    found, _ = _least(lambda sigma: epsilon_of_dpsgd(probability, sigma, times, delta), goal, start, slope, 2e-4)
+    if math.isinf(found):
+        raise InvalidRequest(
+            f"ε = {goal:g}, δ = {delta:g} was asked for",
+            "a price that a noise multiplier of at most 10,000 reaches",
+            "fewer steps or a larger ε",
+        )
+    return found
 
 
-def _least(enough: Callable[[float], bool], start: float, asked: str) -> float:
-    low, high = 0.0, start
-    while not enough(high):
-        low, high = high, high * 2
-        if high > 1e4:
-            raise InvalidRequest(
-                f"{asked} was asked for",
-                "a price that a noise multiplier of at most 10,000 reaches",
-                "fewer steps or a larger ε",
-            )
-    while high / max(low, 1e-3) > 1.001:
-        middle = math.sqrt(max(low, 1e-3) * high)
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+def _least(
+    price: Callable[[float], float], goal: float, start: float, slope: float, tolerance: float
+) -> tuple[float, float]:
+    """The least multiplier whose price is at most the goal, within a relative tolerance, and d log ε / d log σ there.
+
+    Secant steps in the logarithms, kept in a bracket that is halved now and then; infinite where none is enough.
+    """
+    least, most = math.log(LEAST_MULTIPLIER), math.log(MOST_MULTIPLIER)
+    low, high, best, gap = -math.inf, math.inf, math.inf, math.inf
+    at, last = min(max(math.log(start), least), most), (math.nan, math.nan)
+    turn = 0
+    while True:
+        turn += 1
+        sigma = min(max(math.exp(at), LEAST_MULTIPLIER), MOST_MULTIPLIER)
+        found = price(sigma)
+        over = math.log(found / goal) if 0 < found < math.inf else math.copysign(math.inf, found - goal)
+        secant = (over - last[1]) / (at - last[0]) if at != last[0] else math.nan
+        if -100 < secant < -0.1:
+            slope = secant
+        last = at, over
+        if found <= goal:
+            high, best, gap = at, sigma, -over
+        else:
+            low = at
+        if low >= most or high <= least or high - low <= tolerance or gap <= -slope * tolerance:
+            return best, slope
+        at -= max(min(over / slope - tolerance / 2, 2.0), -2.0)
+        if not low < at < high or (turn % 4 == 0 and high - low < math.inf):
+            at = (low + high) / 2 if high - low < math.inf else (high - 1 if high < math.inf else low + 1)
+        at = min(max(at, least), most)
+
+
+def gradient_noise_multiplier(noise_multiplier: float, count_noise: float) -> float:
+    """The gradients' noise multiplier where each step also gives a noised count of gradients below the norm.
+
+    **Guarantee**: the two together cost what one Gaussian sum at ``noise_multiplier`` does, if both are of the same
+    sample and each unit adds 1/2 or -1/2 to the count (one half less than whether its gradient is below the norm).
+
+    Args:
+        noise_multiplier: of the two together, above 0.
+        count_noise: standard deviation of the count's noise, in units, above half the ``noise_multiplier``.
+
+    Raises:
+        InvalidRequest: an argument out of its domain, or the count alone costs as much.
+
+    Source: Andrew, Thakkar, McMahan and Ramaswamy 2021, theorem 1; rounded up.
+    """
+    multiplier = number("noise_multiplier", noise_multiplier, 0, open_low=True)
+    counting = number("count_noise", count_noise, 0, open_low=True)
+    if 2 * counting <= multiplier:
+        raise InvalidRequest(
+            f"count_noise={counting:g} was asked for with noise_multiplier={multiplier:g}",
+            f"count_noise above half the noise_multiplier, {multiplier / 2:g}: below it, the count alone costs more",
+            f"count_noise={10 * multiplier:g}",
+        )
+    share = (Fraction(multiplier) / (2 * Fraction(counting))) ** 2
+    return multiplier * math.sqrt(1 / (1 - share)) * (1 + 1e-15)
 
 
 def pure_renyi(epsilon: float, orders: Sequence[float]) -> list[float]:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from unseen.core.guarantee import number
@@ -11,52 +13,147 @@ from unseen.core.guarantee import number
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Clipping", "Flat"]
+__all__ = ["Adaptive", "Automatic", "Clipping", "Flat", "PerLayer", "factors_within"]
+
+MARGIN = 256
+"""Units in the last place by which a norm stays below the bound, for the rounding of norms, factors and products."""
 
 
 class Clipping(ABC):
-    """Bounds each unit's gradient to an L2 norm of at most ``max_grad_norm`` over all parameters together.
-
-    Args:
-        max_grad_norm: the bound C > 0, the sensitivity of the sum.
-    """
-
-    def __init__(self, max_grad_norm: float) -> None:
-        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
+    """A rule that weighs each unit's gradient. Whatever it says, no weighted gradient's norm exceeds the bound."""
 
     @abstractmethod
-    def clipped(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Each unit's gradient, bounded.
+    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+        """What each unit's gradient is multiplied by, layer by layer, before the bound is enforced.
 
         Args:
-            gradients: a tensor of shape (units, *parameter) for each parameter. The result is float64.
+            norms: of the gradients, shape (layers, units), float64; layers that share a parameter are one.
+            bound: C > 0, on the norm over all layers together.
+
+        Returns:
+            shape (layers, units), or one that broadcasts to it; what is not a number or negative counts as 0.
         """
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(max_grad_norm={self.max_grad_norm:g})"
+    def count_noise(self, expected_batch_size: int) -> float | None:
+        """Standard deviation of the noise on the count of norms below the bound; None where none is counted."""
+        return None
+
+    def next_bound(self, bound: float, share_below: float) -> float:
+        """The next step's bound, from a noisy share of norms below this one's."""
+        return bound
 
 
+@dataclass(frozen=True)
 class Flat(Clipping):
-    """Shrink a gradient whose norm over all parameters exceeds C to norm C; a non-finite one becomes zero.
-
-    The norm is taken in float64. The factor aims a few units in the last place below C, so that the norm is at
-    most C after every product was rounded too.
+    """Shrink a gradient whose norm over all parameters exceeds C to norm C.
 
     Source: Abadi et al. 2016, algorithm 1.
     """
 
-    def clipped(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Each unit's gradient, of norm at most C."""
+    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+        """1: the bound alone."""
         import torch
 
-        squares = torch.stack([g.flatten(1).double().square().sum(1) for g in gradients]).sum(0)
-        norms = squares.sqrt()
-        finite = torch.isfinite(norms)
-        rounding = 64 * max(torch.finfo(g.dtype).eps for g in gradients)
-        factor = torch.clamp(self.max_grad_norm * (1 - rounding) / norms, max=1.0)
-        result = []
-        for gradient in gradients:
-            each = (-1, *[1] * (gradient.dim() - 1))
-            shrunk = gradient.double() * factor.view(each)
-            result.append(torch.where(finite.view(each), shrunk, torch.zeros_like(shrunk)))
-        return result
+        return torch.ones_like(norms)
+
+
+@dataclass(frozen=True)
+class PerLayer(Clipping):
+    """Shrink each of L layers' gradients to norm C / √L on its own; together they have norm C at most.
+
+    Source: McMahan et al. 2018, section 2.2.
+    """
+
+    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+        """C / √L over the layer's norm, at most 1."""
+        return (bound / math.sqrt(len(norms)) / norms).clamp(max=1.0)
+
+
+@dataclass(frozen=True)
+class Automatic(Clipping):
+    """Give every gradient nearly the norm C: multiply it by C / (norm + γ) (AUTO-S).
+
+    Args:
+        stability: γ > 0; a gradient much smaller than it stays small.
+
+    Source: Bu et al. 2023, "Automatic clipping", equation 4.
+    """
+
+    stability: float = 0.01
+
+    def __post_init__(self) -> None:
+        number("stability", self.stability, 0, open_low=True)
+
+    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+        """C over the norm and γ."""
+        return (bound / (norms.square().sum(0).sqrt() + self.stability)).expand_as(norms)
+
+
+@dataclass(frozen=True)
+class Adaptive(Clipping):
+    """Flat clipping whose bound follows a quantile of the norms, which is learned with noise.
+
+    Each step also counts, with Gaussian noise, how many norms are at most the bound. Count and gradient share one
+    sample of units and are priced as one Gaussian mechanism, so the noise on the gradient is a little larger.
+
+    Args:
+        quantile: the share of norms that the bound aims to exceed, in [0, 1].
+        rate: how fast it follows, > 0: the bound is multiplied by exp(-rate · (share below - quantile)).
+        noise: standard deviation on the count, > 0; a twentieth of the expected batch size if not given.
+        largest: the bound never grows beyond it, nor shrinks below its inverse.
+
+    Source: Andrew et al. 2021, algorithm 1 and theorem 1.
+    """
+
+    quantile: float = 0.5
+    rate: float = 0.2
+    noise: float | None = None
+    largest: float = 1e6
+
+    def __post_init__(self) -> None:
+        number("quantile", self.quantile, 0, 1)
+        number("rate", self.rate, 0, open_low=True)
+        number("largest", self.largest, 1)
+        if self.noise is not None:
+            number("noise", self.noise, 0, open_low=True)
+
+    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+        """1: the bound alone."""
+        import torch
+
+        return torch.ones_like(norms)
+
+    def count_noise(self, expected_batch_size: int) -> float:
+        """As given, or a twentieth of the expected batch size."""
+        return expected_batch_size / 20 if self.noise is None else self.noise
+
+    def next_bound(self, bound: float, share_below: float) -> float:
+        """Geometric steps towards the quantile."""
+        step = math.exp(-self.rate * (min(max(share_below, -1.0), 2.0) - self.quantile))
+        return min(max(bound * step, 1 / self.largest), self.largest)
+
+
+def factors_within(
+    clipping: Clipping, squares: torch.Tensor, bound: float, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A rule's factors, shrunk where a weighted gradient would exceed the bound; 0 where one is not finite.
+
+    Args:
+        clipping: the rule.
+        squares: the squared norms, shape (layers, units), float64.
+        bound: C > 0.
+        dtype: of the arithmetic beneath, which says how much the norms are rounded.
+
+    Returns:
+        the factors, shape (layers, units), float64; and which units' gradients are finite, shape (units,).
+    """
+    import torch
+
+    finite = torch.isfinite(squares).all(0)
+    norms = torch.where(finite, squares, torch.zeros_like(squares)).clamp(min=0).sqrt()
+    asked = torch.nan_to_num(clipping.factors(norms, bound).double().expand_as(norms), nan=0.0, posinf=1e30)
+    asked = asked.clamp(min=0.0)
+    together = (asked * norms).square().sum(0).sqrt()
+    margin = 1 - MARGIN * max(torch.finfo(dtype).eps if dtype == torch.float64 else torch.finfo(torch.float32).eps, 0)
+    shrunk = asked * (bound * margin / together).clamp(max=1.0)
+    return torch.where(finite, torch.nan_to_num(shrunk, nan=0.0), torch.zeros_like(shrunk)), finite

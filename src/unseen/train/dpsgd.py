@@ -55,7 +55,7 @@ class DPSGD:
         expected_batch_size: expected number of units in a step, at least 1.
         epochs: expected number of times each unit is seen; or
         steps: number of steps.
-        clipping: the clipping rule's class.
+        clipping: the rule by which gradients are bounded.
         dataset_size: number of units, as the owner declares it openly. Without it 5 % of ε buys a noisy count.
         physical_batch_size: rows whose gradients are held at once; has no effect on the result's distribution.
         seed: see ``Guard``.
@@ -79,7 +79,7 @@ class DPSGD:
         max_grad_norm: float = 1.0,
         epochs: float | None = None,
         steps: int | None = None,
-        clipping: type[Clipping] = Flat,
+        clipping: Clipping | type[Clipping] = Flat,
         dataset_size: int | None = None,
         physical_batch_size: int = 2048,
         seed: int | None = None,
@@ -110,10 +110,11 @@ class DPSGD:
         self.epochs = None if epochs is None else number("epochs", epochs, 0, open_low=True)
         self.steps = None if steps is None else whole("steps", steps, 1)
         self.expected_batch_size = whole("expected_batch_size", expected_batch_size, 1)
-        if not (isinstance(clipping, type) and issubclass(clipping, Clipping)):
-            raise InvalidRequest(f"clipping={clipping!r} was asked for", "a class of clipping rule", "un.train.Flat")
-        self.clipping = clipping(max_grad_norm)
-        self.max_grad_norm = self.clipping.max_grad_norm
+        rule = clipping() if isinstance(clipping, type) and issubclass(clipping, Clipping) else clipping
+        if not isinstance(rule, Clipping):
+            raise InvalidRequest(f"clipping={clipping!r} was asked for", "a clipping rule", "un.train.Flat()")
+        self.clipping = rule
+        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
         self.dataset_size = None if dataset_size is None else whole("dataset_size", dataset_size, 1)
         self.physical_batch_size = whole("physical_batch_size", physical_batch_size, 1)
         self.seed = None if seed is None else whole("seed", seed)
@@ -177,6 +178,7 @@ class DPSGD:
             PoissonSampler(units, schedule.probability, entropy),
             schedule.steps,
             self.clipping,
+            self.max_grad_norm,
             schedule.noise_multiplier,
             self.expected_batch_size,
             self.physical_batch_size,

@@ -1,21 +1,25 @@
-"""The clipped sum of per-unit gradients, by torch.func over one physical batch at a time."""
+"""The clipped sum of per-unit gradients: one forward and one backward pass over each physical batch."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
+import torch
+from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.clipping import Clipping
+from unseen.train.clipping import Clipping, factors_within
+from unseen.train.mirror import mirrored
+from unseen.train.probe import places_of, stand_ins
+from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw
+from unseen.train.tape import Choice, Place, Tape
 
-if TYPE_CHECKING:
-    import torch
+__all__ = ["ClippedSum", "check_model", "trainable"]
 
-__all__ = ["check_model", "clipped_sum", "trainable"]
+Loss = Callable[..., torch.Tensor]
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -30,7 +34,6 @@ def check_model(model: Any, optimizer: Any) -> None:
         InvalidRequest: not a module, nothing to train, a layer that mixes rows or records them, or an optimizer
             of other parameters.
     """
-    import torch
 
     if not isinstance(model, torch.nn.Module):
         raise InvalidRequest(f"a model of type {type(model).__name__!r} was given", "a torch.nn.Module")
@@ -67,67 +70,110 @@ def check_model(model: Any, optimizer: Any) -> None:
         )
 
 
-def clipped_sum(
-    model: torch.nn.Module,
-    loss_fn: Callable[..., torch.Tensor],
-    batch: tuple[torch.Tensor, ...],
-    draw: Draw,
-    clipping: Clipping,
-    limit: int,
-) -> list[torch.Tensor]:
-    """The sum over units of their clipped gradients; a unit's gradient is the mean over its rows in the draw.
+class ClippedSum:
+    """Sums of clipped gradients of one model.
+
+    Book-keeping where rows can be told apart in what the layers see, which is nearly every model: one forward pass,
+    one backward pass that computes no weight gradient, norms from what each layer saw, and one weighted product a
+    layer. Otherwise the whole model is run row by row.
 
     Args:
-        model: the module; its training mode is left as it is.
-        loss_fn: maps ``model(first)`` and the other tensors of one row, each with a leading axis of length 1,
-            to that row's loss.
-        batch: tensors of the drawn rows, in the draw's order; the first is the model's input.
-        draw: which rows belong to one unit.
-        clipping: bounds each unit's gradient.
-        limit: greatest number of rows whose gradients are held at once.
+        model: left as it is; nothing is attached to it.
+        clipping: the rule that bounds each unit's gradient.
+        limit: greatest number of rows in one pass.
+        choose: which way each layer takes to its norms.
 
-    Returns:
-        one float64 tensor for each trainable parameter.
+    Source: Bu et al. 2023, "Differentially private optimization on large model at small cost", algorithm 1.
     """
-    import torch
 
-    parameters = trainable(model)
-    detached = {name: parameter.detach() for name, parameter in parameters.items()}
+    def __init__(self, model: torch.nn.Module, clipping: Clipping, limit: int, choose: Choice | None = None) -> None:
+        self._model, self._clipping, self._limit, self._choose = model, clipping, limit, choose
+        self._places: dict[str, Place] | None = None
+        self._known: tuple[Any, ...] | None = None
 
-    def row_loss(values: dict[str, torch.Tensor], *row: torch.Tensor) -> torch.Tensor:
-        first, *others = (tensor.unsqueeze(0) for tensor in row)
-        return loss_fn(torch.func.functional_call(model, values, (first,)), *others).sum()
+    def probe(self, inputs: torch.Tensor) -> None:
+        """Look where the model has its rows, on made-up ones.
 
-    per_row: Callable[..., dict[str, torch.Tensor]] = torch.func.vmap(
-        torch.func.grad(row_loss), in_dims=(None, *[0] * len(batch)), randomness="different"
-    )
-    sums = [
-        torch.zeros_like(parameter, dtype=torch.float64)  # in float32 one unit may flip how all later ones are rounded
-        for parameter in detached.values()
-    ]
-    parts = list(draw.chunks(limit))
-    if not parts:
-        # Whether model and loss can do this must not depend on whether anybody was drawn.
-        per_row(detached, *(torch.zeros((1, *tensor.shape[1:])).to(tensor) for tensor in batch))
-    for part, counts in parts:
-        found = per_row(detached, *(tensor[part] for tensor in batch))
-        rows = [found[name].detach().to(total.dtype) for name, total in zip(parameters, sums, strict=True)]
-        for total, clipped in zip(sums, clipping.clipped(_unit_means(rows, counts)), strict=True):
-            total += clipped.sum(0)
-    return sums
+        Args:
+            inputs: what the model will be given, of which only shape, dtype and device are read.
+
+        Raises:
+            InvalidRequest: the model mixes rows, stores them, or can't be run on such inputs.
+        """
+        kind = (inputs.shape[1:], inputs.dtype, inputs.device)
+        if kind != self._known:
+            self._places, self._known = places_of(self._model, inputs), kind
+
+    def __call__(
+        self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], draw: Draw, bound: float
+    ) -> tuple[list[torch.Tensor], float]:
+        """The sum over units of their clipped gradients; a unit's gradient is the mean over its rows in the draw.
+
+        Args:
+            loss_fn: maps ``model(first)`` and the other tensors of one row, each with a leading axis of length 1,
+                to that row's loss.
+            batch: tensors of the drawn rows, in the draw's order; the first is the model's input.
+            draw: which rows belong to one unit.
+            bound: C > 0.
+
+        Returns:
+            a tensor in float32 or better for each trained parameter; and for how many units the norm was at most
+            the bound.
+        """
+        self.probe(batch[0])
+        parameters = list(trainable(self._model).values())
+        sums: list[torch.Tensor | None] = [None] * len(parameters)
+        below = 0.0
+        parts = list(draw.physical(self._limit))
+        if not parts:
+            # Whether model and loss can do this must not depend on whether anybody was drawn.
+            self._pass(loss_fn, stand_ins(batch, 1), torch.ones(1), 1, bound)
+        for part in parts:
+            rows = tuple(tensor[part.rows.to(tensor.device)] for tensor in batch)
+            found, inside = self._pass(loss_fn, rows, part.weights, part.units, bound)
+            below += inside
+            for place, parameter in enumerate(parameters):
+                more, total = found.get(parameter), sums[place]
+                if more is not None:
+                    sums[place] = more if total is None else total.add_(more)
+        kinds = [torch.promote_types(parameter.dtype, torch.float32) for parameter in parameters]
+        return [
+            torch.zeros_like(parameter, dtype=kind) if total is None else total.to(kind)
+            for parameter, kind, total in zip(parameters, kinds, sums, strict=True)
+        ], below
+
+    def _pass(
+        self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], weights: torch.Tensor, units: int, bound: float
+    ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float]:
+        """One physical batch: clipped sums, and how many norms are within the bound."""
+        weights = weights.to(batch[0].device)
+        tape = Tape(self._choose, self._places)
+        if self._places is None:
+            rowwise_gradients(self._model, tape, loss_fn, batch, weights, units)
+        else:
+            mirror = mirrored(self._model, tape)
+            tape.begin(len(batch[0]), units)
+            losses = row_losses(loss_fn, mirror(batch[0]), batch[1:])
+            tape.backward((losses * weights.to(losses)).sum())
+        with torch.no_grad():
+            squares = tape.squares()
+            kind = next(iter(trainable(self._model).values())).dtype
+            factors, finite = factors_within(self._clipping, squares, bound, kind)
+            whole = bool(finite.all())
+            totals: dict[torch.nn.Parameter, torch.Tensor] = {}
+            for block, factor in zip(tape.blocks, factors, strict=True):
+                totals |= block.total(factor, None if whole else finite)
+            counted = weights.reshape(units, -1).sum(1) > 0
+            below = float(((squares.sum(0) <= bound**2) & counted).sum())
+        return totals, below
 
 
-def _unit_means(rows: list[torch.Tensor], counts: np.ndarray[Any, np.dtype[np.intp]]) -> list[torch.Tensor]:
-    import torch
+def row_losses(loss_fn: Loss, output: Any, others: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Each row's loss, shape (rows,), as if each row were a batch of its own."""
 
-    if counts.max() == 1:
-        return rows
-    device = rows[0].device
-    sizes = torch.from_numpy(counts.astype(np.int64)).to(device)
-    owner = torch.repeat_interleave(torch.arange(len(counts), device=device), sizes)
-    means = []
-    for gradient in rows:
-        shape = (len(counts), *gradient.shape[1:])
-        total = torch.zeros(shape, dtype=gradient.dtype, device=device).index_add_(0, owner, gradient)
-        means.append(total / sizes.to(gradient.dtype).view(-1, *[1] * (gradient.dim() - 1)))
-    return means
+    def one(output: Any, *others: torch.Tensor) -> torch.Tensor:
+        alone = tree.tree_map(lambda leaf: leaf.unsqueeze(0) if torch.is_tensor(leaf) else leaf, output)
+        return loss_fn(alone, *(other.unsqueeze(0) for other in others)).sum()
+
+    losses: torch.Tensor = torch.func.vmap(one, randomness="different")(output, *others)
+    return losses

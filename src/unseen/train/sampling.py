@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,26 @@ from numpy.typing import NDArray
 from unseen.core.guarantee import number
 from unseen.core.noise.entropy import Entropy
 
-__all__ = ["Draw", "PoissonSampler"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Draw", "Physical", "PoissonSampler"]
+
+
+@dataclass(frozen=True)
+class Physical:
+    """Rows that go through the model together: equally many of each unit.
+
+    Args:
+        rows: places in the draw, shape (units · rows of a unit,), one unit's next to each other. A unit with fewer
+            rows than others has its first once more, with weight 0.
+        weights: what each counts in its unit, shape like ``rows``: one over the unit's number of rows.
+        units: how many.
+    """
+
+    rows: torch.Tensor
+    weights: torch.Tensor
+    units: int
 
 
 @dataclass(frozen=True)
@@ -27,22 +47,31 @@ class Draw:
     rows: NDArray[np.intp]
     counts: NDArray[np.intp]
 
-    def chunks(self, limit: int) -> Iterator[tuple[slice, NDArray[np.intp]]]:
+    def physical(self, limit: int) -> Iterator[Physical]:
         """Cut the sample into physical batches of whole units; together they are the sample, nothing is left out.
 
-        Args:
-            limit: greatest number of rows of one physical batch; one unit with more rows is a batch by itself.
+        Units with equally many rows come together, so that few places are filled up.
 
-        Yields:
-            the slice of ``rows``, and its units' row counts.
+        Args:
+            limit: greatest number of rows of one physical batch; one unit with more is a batch by itself.
         """
-        ends = np.cumsum(self.counts)
-        first, start = 0, 0
-        while first < len(ends):
-            last = max(first + 1, int(np.searchsorted(ends, start + limit, side="right")))
-            stop = int(ends[last - 1])
-            yield slice(start, stop), self.counts[first:last]
-            first, start = last, stop
+        import torch
+
+        order = np.argsort(self.counts, kind="stable")
+        starts = np.cumsum(self.counts) - self.counts
+        first = 0
+        while first < len(order):
+            # A unit's rows are as many as the last unit's, which has most.
+            sizes = self.counts[order[first:]]
+            fit = sizes * np.arange(1, len(sizes) + 1) <= limit
+            last = first + max(1, len(fit) if fit.all() else int(np.argmin(fit)))
+            units, width = order[first:last], self.counts[order[last - 1]]
+            place = np.arange(width)
+            inside = place < self.counts[units][:, None]
+            rows = starts[units][:, None] + np.where(inside, place, 0)
+            weights = inside / self.counts[units][:, None]
+            yield Physical(torch.from_numpy(rows.ravel()), torch.from_numpy(weights.ravel()), len(units))
+            first = last
 
 
 class PoissonSampler:

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from unseen.core.accounting import gradient_noise_multiplier
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Guarantee
 from unseen.core.noise.entropy import Entropy
-from unseen.core.noise.gradient import add_gaussian
+from unseen.core.noise.gradient import add_gaussian, add_gaussian_
 from unseen.core.release import Receipt, Release
 from unseen.train.clipping import Clipping
-from unseen.train.gradients import clipped_sum, trainable
+from unseen.train.gradients import ClippedSum, trainable
 from unseen.train.sampling import Draw, PoissonSampler
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Session:
         sampler: PoissonSampler,
         steps: int,
         clipping: Clipping,
+        max_grad_norm: float,
         noise_multiplier: float,
         expected_batch_size: int,
         physical_batch_size: int,
@@ -53,8 +55,13 @@ class Session:
     ) -> None:
         self._model, self._optimizer, self._tensors = model, optimizer, tensors
         self._sampler, self._entropy, self._clipping = sampler, entropy, clipping
+        self._sum, self._bound = ClippedSum(model, clipping, physical_batch_size), max_grad_norm
         self._noise_multiplier, self._steps = noise_multiplier, steps
-        self._expected, self._physical = expected_batch_size, physical_batch_size
+        self._count_noise = clipping.count_noise(expected_batch_size)
+        self._gradient_noise = noise_multiplier
+        if self._count_noise is not None:
+            self._gradient_noise = gradient_noise_multiplier(noise_multiplier, self._count_noise)
+        self._expected = expected_batch_size
         self._guarantee, self._receipt = guarantee, receipt
         self._drawn = 0
         self._current: Draw | None = None
@@ -119,15 +126,27 @@ class Session:
                 "a step on other rows than those that were drawn was asked for",
                 "the batch that session.batches() gave last",
             )
+        sums, below = self._sum(loss_fn, batch, draw, self._bound)
+        add_gaussian_(sums, self._gradient_noise * self._bound, self._entropy)
         parameters = trainable(self._model)
-        sums = clipped_sum(self._model, loss_fn, batch, draw, self._clipping, self._physical)
-        deviation = self._noise_multiplier * self._clipping.max_grad_norm
-        noised = add_gaussian(sums, deviation, self._entropy)
-        for parameter, total in zip(parameters.values(), noised, strict=True):
-            parameter.grad = (total / self._expected).to(parameter.dtype)
+        self._follow(below - len(draw.counts) / 2)
+        for parameter, total in zip(parameters.values(), sums, strict=True):
+            parameter.grad = total.div_(self._expected).to(parameter.dtype)
         self._optimizer.step()
         for parameter in parameters.values():
             parameter.grad = None
+
+    def _follow(self, centred: float) -> None:
+        """Let the bound follow the noised share of norms below it.
+
+        Args:
+            centred: the number of units of this step's draw whose norm is below it, less half of the units.
+        """
+        import torch
+
+        if self._count_noise is not None:
+            (count,) = add_gaussian([torch.tensor([centred], dtype=torch.float64)], self._count_noise, self._entropy)
+            self._bound = self._clipping.next_bound(self._bound, float(count) / self._expected + 0.5)
 
     def release(self) -> Release[Any]:
         """End the run and give the model as it stands. The guarantee is that of all charged steps."""

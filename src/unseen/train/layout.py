@@ -1,0 +1,101 @@
+"""Where a batch's rows are in a tensor that a layer sees, found from which row's loss depends on which element."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Axis", "Folded", "Interleaved", "Layout", "found_layout", "owners"]
+
+
+class Layout(ABC):
+    """How to bring a tensor's rows to the front."""
+
+    @abstractmethod
+    def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+        """The tensor with a first axis of ``rows``, or of a multiple of it with each row's part together."""
+
+    @abstractmethod
+    def fits(self, tensor: torch.Tensor, rows: int) -> bool:
+        """Whether a tensor of this shape can have its rows there."""
+
+
+@dataclass(frozen=True)
+class Axis(Layout):
+    """The rows are an axis of their own."""
+
+    axis: int
+
+    def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+        """That axis first."""
+        return tensor.movedim(self.axis, 0)
+
+    def fits(self, tensor: torch.Tensor, rows: int) -> bool:
+        """As long as there are rows."""
+        return tensor.dim() > self.axis and tensor.shape[self.axis] == rows
+
+
+@dataclass(frozen=True)
+class Folded(Layout):
+    """Another axis was folded into the first, each row's part together."""
+
+    def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+        """As it is."""
+        return tensor
+
+    def fits(self, tensor: torch.Tensor, rows: int) -> bool:
+        """A multiple of the rows."""
+        return tensor.dim() > 0 and tensor.shape[0] % rows == 0 and tensor.shape[0] > rows
+
+
+@dataclass(frozen=True)
+class Interleaved(Layout):
+    """Another axis was folded into the first, and the rows alternate."""
+
+    def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
+        """Each row's part brought together."""
+        return tensor.reshape(-1, rows, *tensor.shape[1:]).movedim(1, 0).flatten(0, 1)
+
+    def fits(self, tensor: torch.Tensor, rows: int) -> bool:
+        """A multiple of the rows."""
+        return Folded().fits(tensor, rows)
+
+
+def found_layout(gradients: Sequence[torch.Tensor]) -> Layout | None:
+    """Where the rows are in a tensor, if each of its elements matters to one row at most.
+
+    Args:
+        gradients: of each row's own loss by the tensor; as many as there are rows.
+
+    Returns:
+        None where there is no such place.
+    """
+    rows = len(gradients)
+    shape = gradients[0]
+    candidates: list[Layout] = [Axis(axis) for axis in range(shape.dim())]
+    candidates += [Folded(), Interleaved()]
+    for layout in candidates:
+        if layout.fits(shape, rows) and all(
+            _only(layout.arranged(gradient, rows), row, rows) for row, gradient in enumerate(gradients)
+        ):
+            return layout
+    return None
+
+
+def _only(arranged: torch.Tensor, row: int, rows: int) -> bool:
+    """Whether nothing but that row's part is other than zero."""
+    parts = arranged.reshape(rows, -1)
+    return all(not bool(parts[other].any()) for other in range(rows) if other != row)
+
+
+def owners(gradients: Sequence[torch.Tensor]) -> int:
+    """The greatest number of rows to which one element matters."""
+    import torch
+
+    return int(torch.stack([gradient != 0 for gradient in gradients]).sum(0).max()) if gradients[0].numel() else 0

@@ -1,0 +1,76 @@
+"""A second tree of modules over the same parameters whose layers are watched; the model itself is left alone."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from typing import Any
+
+import torch
+
+from unseen.train.layers import composite_of, layer_of
+from unseen.train.layers.fallback import Fallback
+from unseen.train.tape import Record, Tape
+
+__all__ = ["mirrored", "trained"]
+
+_HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks")
+
+
+def trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
+    """A module's own parameters that are trained, without its children's."""
+    return {name: one for name, one in module.named_parameters(recurse=False) if one.requires_grad}
+
+
+def mirrored(model: torch.nn.Module, tape: Tape) -> torch.nn.Module:
+    """The mirror of a model: shallow copies of its modules, with a tap after each that has trained parameters.
+
+    It is made anew for each step, so that it follows whatever was done to the model in between. A module of a
+    family that is not known, and whatever stands below it, is run row by row (``Fallback``).
+
+    Args:
+        model: any module; a compiled one stands for what was compiled.
+        tape: watches the mirror.
+    """
+    return _mirrored(model, tape, "", {})
+
+
+def _mirrored(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.nn.Module]) -> torch.nn.Module:
+    if id(module) in made:
+        return made[id(module)]
+    original = getattr(module, "_orig_mod", None)
+    if isinstance(original, torch.nn.Module):
+        return _mirrored(original, tape, name, made)
+    made[id(module)] = found = _one(module, tape, name, made)
+    return found
+
+
+def _one(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.nn.Module]) -> torch.nn.Module:
+    if not any(parameter.requires_grad for parameter in module.parameters()):
+        return module
+    composite = composite_of(module, tape, name)
+    if composite is not None:
+        return composite
+    own = trained(module)
+    layer = layer_of(module, own) if own else None
+    if (own and layer is None) or hasattr(module, "parametrizations"):
+        return Fallback(module, tape, name)
+    twin = copy.copy(module)
+    made[id(module)] = twin
+    for hooks in _HOOKS:
+        twin.__dict__[hooks] = OrderedDict(module.__dict__[hooks])
+    if layer is not None:
+        _watch(twin, tape, tape.record(layer, name))
+    twin.__dict__["_modules"] = {
+        key: None if child is None else _mirrored(child, tape, f"{name}.{key}" if name else key, made)
+        for key, child in module.__dict__["_modules"].items()
+    }
+    return twin
+
+
+def _watch(twin: torch.nn.Module, tape: Tape, record: Record) -> None:
+    def hook(_: torch.nn.Module, args: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> Any:
+        return tape.tap(record, record.layer.saves(args, keywords), output)
+
+    twin.register_forward_hook(hook, prepend=True, with_kwargs=True)
