@@ -48,9 +48,7 @@ def main() -> None:
     print(
         f"Python {platform.python_version()}, dp-accounting {version('dp-accounting')}; δ = {DELTA:g}, {ROUNDS} rounds"
     )
-    print(
-        f"{'batch':>6} {'epochs':>6} {'ε':>4} {'ours s':>8} {'bisection s':>12} {'ratio':>6} {'σ':>9} {'its σ':>9} {'ε at 1e-4':>10}"
-    )
+    print(" batch epochs    ε   ours s  bisection s  ratio         σ     its σ  ε at 1e-4")
     calibrated(0.5, 2, 1.0)
     for batch, epochs, epsilon in RUNS:
         probability = batch / PEOPLE

@@ -18,6 +18,8 @@ __all__ = ["COARSE", "FINE", "HALVED", "Grid", "by_central_limit", "by_losses", 
 ROUNDING = 1e-15
 """What a step may add to the rounding error of a composition by FFT in δ; five times the most that was measured
 against the same composition in 80-bit floats. dp-accounting leaves it out."""
+TRUNCATED = 3e-15
+"""What dp-accounting's own accountant cuts off at most: set aside, so that its figure is never above ours."""
 SPENT = 1e-7
 """The share of δ that truncation may use: mass that counts as an infinite loss."""
 
@@ -64,8 +66,11 @@ def by_losses(
     probability, sigma = max(sampling_probability, 1e-17), min(noise_multiplier, 1e100)  # each against the user
     if probability == 1:  # one Gaussian of sensitivity √steps: no FFT, no rounding
         sigma, steps = sigma / math.sqrt(steps), 1
-    elif (delta := delta - steps * ROUNDING) < steps * ROUNDING:
+        delta -= min(TRUNCATED, delta / 2)
+    elif delta < 2 * (lost := steps * ROUNDING + TRUNCATED):
         return None
+    else:
+        delta -= lost
     truncated = max(math.log(delta) + math.log(SPENT) - math.log(steps), -700.0)
     interval = _interval(probability, sigma, steps, truncated, delta * SPENT, grid)
     if interval > 700:

@@ -23,7 +23,7 @@ class Clipping(ABC):
     """A rule that weighs each unit's gradient. Whatever it says, no weighted gradient's norm exceeds the bound."""
 
     @abstractmethod
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """What each unit's gradient is multiplied by, layer by layer, before the bound is enforced.
 
         Args:
@@ -50,7 +50,7 @@ class Flat(Clipping):
     Source: Abadi et al. 2016, algorithm 1.
     """
 
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """1: the bound alone."""
         import torch
 
@@ -64,9 +64,10 @@ class PerLayer(Clipping):
     Source: McMahan et al. 2018, section 2.2.
     """
 
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """C / √L over the layer's norm, at most 1."""
-        return (bound / math.sqrt(len(norms)) / norms).clamp(max=1.0)
+        factors: torch.Tensor = bound / math.sqrt(len(norms)) / norms
+        return factors.clamp(max=1.0)
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,10 @@ class Automatic(Clipping):
     def __post_init__(self) -> None:
         number("stability", self.stability, 0, open_low=True)
 
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """C over the norm and γ."""
-        return (bound / (norms.square().sum(0).sqrt() + self.stability)).expand_as(norms)
+        factors: torch.Tensor = bound / (norms.square().sum(0).sqrt() + self.stability)
+        return factors.expand_as(norms)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class Adaptive(Clipping):
         if self.noise is not None:
             number("noise", self.noise, 0, open_low=True)
 
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """1: the bound alone."""
         import torch
 
@@ -134,14 +136,14 @@ class Adaptive(Clipping):
 
 
 def factors_within(
-    clipping: Clipping, squares: torch.Tensor, bound: float, dtype: torch.dtype
+    clipping: Clipping, squares: torch.Tensor, bound: float | torch.Tensor, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A rule's factors, shrunk where a weighted gradient would exceed the bound; 0 where one is not finite.
 
     Args:
         clipping: the rule.
         squares: the squared norms, shape (layers, units), float64.
-        bound: C > 0.
+        bound: C > 0, also as a tensor.
         dtype: of the arithmetic beneath, which says how much the norms are rounded.
 
     Returns:

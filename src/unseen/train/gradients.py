@@ -3,23 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Clipping, factors_within
+from unseen.train.compiled import Graph, compiled
+from unseen.train.losses import Loss, row_losses
 from unseen.train.mirror import mirrored
 from unseen.train.probe import places_of, stand_ins
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw
 from unseen.train.tape import Choice, Place, Tape
+from unseen.train.tuning import Tuner, first_way
 
 __all__ = ["ClippedSum", "check_model", "trainable"]
-
-Loss = Callable[..., torch.Tensor]
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -86,8 +85,17 @@ class ClippedSum:
     Source: Bu et al. 2023, "Differentially private optimization on large model at small cost", algorithm 1.
     """
 
-    def __init__(self, model: torch.nn.Module, clipping: Clipping, limit: int, choose: Choice | None = None) -> None:
-        self._model, self._clipping, self._limit, self._choose = model, clipping, limit, choose
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        clipping: Clipping,
+        limit: int,
+        choose: Choice | None = None,
+        compile: bool = False,
+    ) -> None:
+        self._model, self._clipping, self._limit, self._choose = model, clipping, limit, choose or Tuner()
+        self._compile = compile
+        self._graphs: dict[Any, Graph | None] = {}
         self._places: dict[str, Place] | None = None
         self._known: tuple[Any, ...] | None = None
 
@@ -128,8 +136,8 @@ class ClippedSum:
         if not parts:
             # Whether model and loss can do this must not depend on whether anybody was drawn.
             self._pass(loss_fn, stand_ins(batch, 1), torch.ones(1), 1, bound)
-        for part in parts:
-            rows = tuple(tensor[part.rows.to(tensor.device)] for tensor in batch)
+        for part in (part.filled(self._limit) for part in parts) if self._compile else parts:
+            rows = tuple(part.taken(tensor) for tensor in batch)
             found, inside = self._pass(loss_fn, rows, part.weights, part.units, bound)
             below += inside
             for place, parameter in enumerate(parameters):
@@ -147,6 +155,22 @@ class ClippedSum:
     ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float]:
         """One physical batch: clipped sums, and how many norms are within the bound."""
         weights = weights.to(batch[0].device)
+        parameters = list(trainable(self._model).values())
+        if self._compile and self._places is not None:
+            found = self._compiled_pass(loss_fn, parameters, batch, weights, units, bound)
+            if found is not None:
+                return found
+        tape = self._seen(loss_fn, batch, weights, units)
+        if isinstance(self._choose, Tuner):
+            self._choose.settle()
+        with torch.no_grad():
+            squares = tape.squares()
+            factors, finite = factors_within(self._clipping, squares, bound, parameters[0].dtype)
+            within = _within(squares, bound, weights, units)
+            return tape.totals(factors, None if bool(finite.all()) else finite), float(within)
+
+    def _seen(self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], weights: torch.Tensor, units: int) -> Tape:
+        """One forward and one backward pass."""
         tape = Tape(self._choose, self._places)
         if self._places is None:
             rowwise_gradients(self._model, tape, loss_fn, batch, weights, units)
@@ -155,25 +179,47 @@ class ClippedSum:
             tape.begin(len(batch[0]), units)
             losses = row_losses(loss_fn, mirror(batch[0]), batch[1:])
             tape.backward((losses * weights.to(losses)).sum())
+        return tape
+
+    def _compiled_pass(
+        self,
+        loss_fn: Loss,
+        parameters: list[torch.nn.Parameter],
+        batch: tuple[torch.Tensor, ...],
+        weights: torch.Tensor,
+        units: int,
+        bound: float,
+    ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float] | None:
+        """The same by a compiled graph; None where there is none, or a gradient is not finite."""
+        key = (loss_fn, units, self._model.training, *((one.shape, one.dtype) for one in batch))
+        if key not in self._graphs:
+            if self._choose is not first_way and not self._graphs:
+                self._seen(loss_fn, stand_ins(batch, len(weights)), weights, units)  # the tuner measures outside
+                self._choose.settle() if isinstance(self._choose, Tuner) else None
+
+            def run(
+                _: list[torch.nn.Parameter],
+                rows: tuple[torch.Tensor, ...],
+                weights: torch.Tensor,
+                bound: torch.Tensor,
+            ) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+                tape = self._seen(loss_fn, rows, weights, units)
+                squares = tape.squares()
+                factors, finite = factors_within(self._clipping, squares, bound, parameters[0].dtype)
+                totals = tape.totals(factors.detach(), None)
+                made = [totals[one] if one in totals else torch.zeros_like(one) for one in parameters]
+                return made, finite.all(), _within(squares, bound, weights, units)
+
+            self._graphs[key] = compiled(run, parameters, batch, weights, bound)
+        graph = self._graphs[key]
+        if graph is None:
+            return None
         with torch.no_grad():
-            squares = tape.squares()
-            kind = next(iter(trainable(self._model).values())).dtype
-            factors, finite = factors_within(self._clipping, squares, bound, kind)
-            whole = bool(finite.all())
-            totals: dict[torch.nn.Parameter, torch.Tensor] = {}
-            for block, factor in zip(tape.blocks, factors, strict=True):
-                totals |= block.total(factor, None if whole else finite)
-            counted = weights.reshape(units, -1).sum(1) > 0
-            below = float(((squares.sum(0) <= bound**2) & counted).sum())
-        return totals, below
+            limit = torch.tensor(bound, dtype=torch.float64, device=weights.device)
+            sums, finite, within = graph([one.detach() for one in parameters], batch, weights, limit)
+        return (dict(zip(parameters, sums, strict=True)), float(within)) if bool(finite) else None
 
 
-def row_losses(loss_fn: Loss, output: Any, others: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """Each row's loss, shape (rows,), as if each row were a batch of its own."""
-
-    def one(output: Any, *others: torch.Tensor) -> torch.Tensor:
-        alone = tree.tree_map(lambda leaf: leaf.unsqueeze(0) if torch.is_tensor(leaf) else leaf, output)
-        return loss_fn(alone, *(other.unsqueeze(0) for other in others)).sum()
-
-    losses: torch.Tensor = torch.func.vmap(one, randomness="different")(output, *others)
-    return losses
+def _within(squares: torch.Tensor, bound: float | torch.Tensor, weights: torch.Tensor, units: int) -> torch.Tensor:
+    """For how many units that are no filling the norm is at most the bound."""
+    return ((squares.sum(0) <= bound**2) & (weights.reshape(units, -1).sum(1) > 0)).sum()

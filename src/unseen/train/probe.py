@@ -66,17 +66,17 @@ def stand_ins(batch: tuple[torch.Tensor, ...], rows: int, whole: int = 0) -> tup
         whole: the whole number.
     """
     return tuple(
-        _wave((rows, *one.shape[1:])).to(one)
+        _wave((rows, *one.shape[1:]), rows).to(one)
         if one.is_floating_point()
         else torch.full((rows, *one.shape[1:]), whole).to(one)
         for one in batch
     )
 
 
-def _wave(shape: tuple[int, ...]) -> torch.Tensor:
-    """Numbers between -1.5 and 1.5 of which no two are alike."""
+def _wave(shape: tuple[int, ...], start: float = 0) -> torch.Tensor:
+    """Numbers between -1.5 and 1.5 of which no two are alike, from somewhere on."""
     count = math.prod(shape)
-    return (1.5 * torch.sin(1 + 2.399963 * torch.arange(count, dtype=torch.float64))).reshape(shape)
+    return (1.5 * torch.sin(start + 2.399963 * torch.arange(count, dtype=torch.float64))).reshape(shape)
 
 
 def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] | None:

@@ -253,6 +253,18 @@ class Tape:
         nothing = torch.zeros(self.units, dtype=torch.float64, device=device)
         return torch.stack([nothing if block.squares is None else block.squares for block in self.blocks])
 
+    def totals(self, factors: torch.Tensor, finite: torch.Tensor | None) -> Totals:
+        """The sums over units of factor times gradient, for each parameter that the loss depends on.
+
+        Args:
+            factors: shape (blocks, units).
+            finite: see ``Block.total``.
+        """
+        found: Totals = {}
+        for block, factor in zip(self.blocks, factors, strict=True):
+            found |= block.total(factor, finite)
+        return found
+
 
 def _of_units(tensor: torch.Tensor, units: int) -> torch.Tensor:
     return tensor.reshape(units, tensor.shape[0] // units, *tensor.shape[1:])

@@ -7,16 +7,49 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from unseen.train.layers.attention import Attention
+from unseen.train.layers.bilinear import Bilinear
+from unseen.train.layers.convolution import Convolution, TransposedConvolution
+from unseen.train.layers.embedding import Embedding, EmbeddingBag
 from unseen.train.layers.layer import Layer
 from unseen.train.layers.linear import Linear
+from unseen.train.layers.normalisation import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from unseen.train.layers.prelu import PReLU
+from unseen.train.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
 if TYPE_CHECKING:
     from unseen.train.tape import Tape
 
 __all__ = ["composite_of", "layer_of"]
 
-FAMILIES: dict[type[torch.nn.Module], type[Layer]] = {torch.nn.Linear: Linear}
-COMPOSITES: dict[type[torch.nn.Module], type[torch.nn.Module]] = {}
+FAMILIES: dict[type[torch.nn.Module], type[Layer]] = {
+    torch.nn.Linear: Linear,
+    torch.nn.Bilinear: Bilinear,
+    torch.nn.Conv1d: Convolution,
+    torch.nn.Conv2d: Convolution,
+    torch.nn.Conv3d: Convolution,
+    torch.nn.ConvTranspose1d: TransposedConvolution,
+    torch.nn.ConvTranspose2d: TransposedConvolution,
+    torch.nn.ConvTranspose3d: TransposedConvolution,
+    torch.nn.Embedding: Embedding,
+    torch.nn.EmbeddingBag: EmbeddingBag,
+    torch.nn.GroupNorm: GroupNorm,
+    torch.nn.InstanceNorm1d: InstanceNorm,
+    torch.nn.InstanceNorm2d: InstanceNorm,
+    torch.nn.InstanceNorm3d: InstanceNorm,
+    torch.nn.LayerNorm: LayerNorm,
+    torch.nn.PReLU: PReLU,
+    torch.nn.RMSNorm: RMSNorm,
+}
+COMPOSITES: dict[type[torch.nn.Module], type[torch.nn.Module]] = {
+    torch.nn.MultiheadAttention: Attention,
+    torch.nn.RNN: RNN,
+    torch.nn.GRU: GRU,
+    torch.nn.LSTM: LSTM,
+    torch.nn.RNNCell: RNNCell,
+    torch.nn.GRUCell: GRUCell,
+    torch.nn.LSTMCell: LSTMCell,
+}
 
 
 def layer_of(module: torch.nn.Module, parameters: dict[str, torch.nn.Parameter]) -> Layer | None:

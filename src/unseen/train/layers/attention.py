@@ -39,7 +39,9 @@ class Projections(Layer):
         sizes = [one.shape[1] * wide for one, wide in zip(inputs, widths, strict=True)]
         return [
             (a.reshape(units, -1, a.shape[-1]), part.reshape(units, -1, wide), weight, BIAS in self.parameters)
-            for a, part, wide, weight in zip(inputs, g.flatten(1).split(sizes, 1), widths, self._weights, strict=False)
+            for a, part, wide, weight in zip(
+                inputs, torch.split(g.flatten(1), sizes, 1), widths, self._weights, strict=False
+            )
         ]
 
     @property
@@ -174,22 +176,22 @@ class Attention(torch.nn.MultiheadAttention):
         width, heads = self.embed_dim, (self.num_heads, self.head_dim)
         if self.in_proj_weight is not None and query is key and key is value:
             joined = self._in((query,), F.linear(query, self.in_proj_weight, self.in_proj_bias))
-            q, k, v = joined.unflatten(-1, (3, width)).unbind(2)
+            q, k, v = torch.unflatten(joined, -1, (3, width)).unbind(2)
         else:
             if self.in_proj_weight is None:
-                inputs, counts = (query, key, value), (1, 1, 1)
+                inputs, counts = [query, key, value], [1, 1, 1]
                 weights = [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
             else:
-                inputs, counts = ((query, key), (1, 2)) if key is value else ((query, key, value), (1, 1, 1))
-                weights = list(self.in_proj_weight.split([width * count for count in counts]))
+                inputs, counts = ([query, key], [1, 2]) if key is value else ([query, key, value], [1, 1, 1])
+                weights = list(torch.split(self.in_proj_weight, [width * count for count in counts]))
             biases: Sequence[torch.Tensor | None] = [None] * len(inputs)
             if self.in_proj_bias is not None:
-                biases = self.in_proj_bias.split([width * count for count in counts])
+                biases = torch.split(self.in_proj_bias, [width * count for count in counts])
             found = [F.linear(*one).flatten(1) for one in zip(inputs, weights, biases, strict=True)]
-            joined = self._in(inputs, torch.cat(found, 1))
-            parts = joined.split([one.shape[1] for one in found], 1)
+            joined = self._in(tuple(inputs), torch.cat(found, 1))
+            parts = torch.split(joined, [one.shape[1] for one in found], 1)
             split = [
-                part.unflatten(1, (one.shape[1], count, width))
+                torch.unflatten(part, 1, (one.shape[1], count, width))
                 for part, one, count in zip(parts, inputs, counts, strict=True)
             ]
             q, k, v = (one for part in split for one in part.unbind(2))
@@ -198,7 +200,7 @@ class Attention(torch.nn.MultiheadAttention):
                 torch.cat([one, watch((), bias.repeat(len(one), 1, 1)).to(one.dtype)], 1)
                 for one, bias, watch in zip((k, v), (self.bias_k, self.bias_v), self._more, strict=True)
             )
-        q, k, v = (one.unflatten(-1, heads).transpose(1, 2) for one in (q, k, v))
+        q, k, v = (torch.unflatten(one, -1, heads).transpose(1, 2) for one in (q, k, v))
         if self.add_zero_attn:
             k, v = (F.pad(one, (0, 0, 0, 1)) for one in (k, v))
         return q, k, v

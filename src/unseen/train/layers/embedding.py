@@ -31,7 +31,7 @@ class _Table(Layer):
         ):
             if given:
                 raise InvalidRequest(
-                    f"a {type(module).__name__} with {option} was given",
+                    f"{option} of {type(module).__name__} was given",
                     "tables whose entries change by noised gradients alone, and each row's gradient by that row alone",
                     fix,
                 )
@@ -78,21 +78,22 @@ class _Table(Layer):
         return [_Merged(self)]
 
     def known(self, ids: torch.Tensor) -> torch.Tensor:
-        """Ids as whole numbers, with the padding's and those below zero replaced by that of nothing."""
+        """Ids as whole numbers, the padding's and those below zero replaced by nothing's."""
         import torch
 
         ids, padding = ids.long(), self.module.padding_idx
-        return ids if padding is None else torch.where(ids == padding, self.entries, ids)
+        nothing = ids < 0
+        return torch.where(nothing if padding is None else nothing | (ids == padding), self.entries, ids)
 
 
 class Embedding(_Table):
     """``torch.nn.Embedding`` over ids of shape (rows, …).
 
-    One with ``sparse=True`` is given a dense gradient: noise is dense.
+    One with ``sparse=True`` is given a dense gradient, since noise is dense.
 
     Raises:
-        InvalidRequest: ``max_norm``, which changes the table by what is looked up, or ``scale_grad_by_freq``, which
-            scales one row's gradient by what other rows look up.
+        InvalidRequest: ``max_norm``, by which look-ups change the table; ``scale_grad_by_freq``, by which other
+            rows' look-ups scale a row's gradient.
     """
 
     def found(self, seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -103,9 +104,9 @@ class Embedding(_Table):
 
 
 class EmbeddingBag(_Table):
-    """``torch.nn.EmbeddingBag`` in both call forms; one bag, or several, for each row.
+    """``torch.nn.EmbeddingBag`` in both call forms and all modes; a row may have several bags.
 
-    Bags of unequal length are filled up to the longest. One with ``sparse=True`` is given a dense gradient.
+    Bags of unequal lengths are filled up to the longest. One with ``sparse=True`` is given a dense gradient.
 
     Raises:
         InvalidRequest: as ``Embedding``.
@@ -114,26 +115,153 @@ class EmbeddingBag(_Table):
     def saves(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[torch.Tensor, ...]:
         """Ids of shape (bags, longest), -1 where a bag is shorter, and their weights if there are any.
 
-        With ``mode="max"`` the ids that have the greatest value in each feature, shape (bags, features).
+        With ``mode="max"`` the ids of the greatest values, (bags, features), -1 in an empty bag.
         """
-        names = ("input", "offsets", "per_sample_weights")
-        given = dict(zip(names, args, strict=False)) | keywords
-        ids, offsets, weights = given["input"].detach(), given.get("offsets"), given.get("per_sample_weights")
+        given = dict(zip(("input", "offsets", "per_sample_weights"), args, strict=False)) | keywords
+        ids, offsets, weights = given["input"], given.get("offsets"), given.get("per_sample_weights")
         if self.module.mode == "max":
             return (self._greatest(ids, offsets),)
-        kept = (ids,) if weights is None else (ids, weights.detach())
+        kept = (ids,) if weights is None else (ids, weights)
         return kept if offsets is None else _filled_up(kept, offsets, bool(self.module.include_last_offset))
 
     def _greatest(self, ids: torch.Tensor, offsets: torch.Tensor | None) -> torch.Tensor:
         import torch
 
-        module: Any = self.module
+        table: torch.Tensor = self.module.weight  # type: ignore[assignment]
+        padding: int | None = self.module.padding_idx  # type: ignore[assignment]
+        last = offsets is not None and bool(self.module.include_last_offset)
         if offsets is None:
-            offsets = torch.arange(0, max(1, ids.numel()), max(1, ids.shape[1]), device=ids.device, dtype=ids.dtype)
-            offsets, last = offsets[: len(ids)], False
-        else:
-            last = module.include_last_offset
+            offsets = torch.arange(len(ids), device=ids.device, dtype=ids.dtype) * ids.shape[1]
         _, _, sizes, greatest = torch.embedding_bag(
-            module.weight.detach(), ids.flatten(), offsets, False, 2, False, None, last, module.padding_idx
+            table.detach(), ids.flatten(), offsets, False, 2, False, None, last, padding
         )
         return torch.where(sizes[: len(greatest), None] == 0, -1, greatest)
+
+    def shares(self, seen: Seen) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids, and what share of a bag each has; both of shape (bags, longest)."""
+        ids = self.known(seen[0])
+        if len(seen) == 3:
+            return ids, _wide(seen[1])
+        inside = (ids < self.entries).to(_wide(seen[-1]).dtype)
+        return ids, inside / inside.sum(1, keepdim=True).clamp(min=1) if self.module.mode == "mean" else inside
+
+    def found(self, seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """A bag's gradient at each of its ids."""
+        g = _wide(seen[-1])
+        bags, features = len(g) // max(1, units), g.shape[1]
+        if self.module.mode == "max":
+            return self.known(seen[0]).reshape(units, bags, features), g.reshape(units, bags, features)
+        ids, share = self.shares(seen)
+        positions = bags * ids.shape[1]
+        spread = share.to(g.dtype).unsqueeze(-1) * g.unsqueeze(1)
+        return ids.reshape(units, positions), spread.reshape(units, positions, features)
+
+    def expanded(self, seen: Seen) -> int:
+        """One vector for each id."""
+        return seen[-1].numel() * (1 if self.module.mode == "max" else seen[0].shape[1])
+
+    def ways(self, seen: Seen, units: int) -> Sequence[Way]:
+        """Where a unit has one bag, without any vector but that bag's gradient."""
+        if self.module.mode != "max" and len(seen[-1]) == units:
+            return [_OneBag(self)]
+        return super().ways(seen, units)
+
+
+class _Merged(Way):
+    """Add up each unit's gradients at the same id. What is weighted is what was measured."""
+
+    layer: _Table
+
+    def squares(self, seen: Seen, units: int) -> tuple[torch.Tensor, Seen]:
+        """Of what is left at different ids."""
+        ids, values = _merged(*self.layer.found(seen, units), self.layer.entries)
+        nothing = ids == self.layer.entries
+        if ids.dim() == values.dim():
+            return squared(values.masked_fill(nothing, 0)), (ids, values)
+        each = squared(values.flatten(0, 1)).reshape(ids.shape)
+        return each.masked_fill_(nothing, 0).sum(1), (ids, values)
+
+    def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Each vector added to its entry."""
+        values, units = kept[1], len(factors)
+        table = values.new_zeros(self.layer.entries + 1, values.shape[-1])
+        factors = factors.to(values.dtype).view(-1, 1, 1)
+        for part, (some, vectors) in pieces(kept, units, values.numel() // max(1, units) * values.element_size()):
+            _add(table, some, vectors * factors[part])
+        return (table[: self.layer.entries],)
+
+    def keeps(self, seen: Seen, units: int) -> int:
+        """An id and a vector for each look-up."""
+        vectors = self.layer.expanded(seen) * max(4, seen[-1].element_size())
+        return vectors + self.layer.expanded(seen) // seen[-1].shape[-1] * 8
+
+    def scratch(self, seen: Seen, units: int) -> int:
+        """Vectors before they are added up, and the order of the ids."""
+        return 3 * self.keeps(seen, units)
+
+
+class _OneBag(Way):
+    """The norm of an outer product: of a bag's gradient and how often the bag has each id."""
+
+    layer: EmbeddingBag
+
+    def squares(self, seen: Seen, units: int) -> tuple[torch.Tensor, Seen]:
+        """The product of both squared norms."""
+        ids, share = self.layer.shares(seen)
+        ids, values = _merged(ids, share.unsqueeze(-1), self.layer.entries)
+        share = values.squeeze(-1).masked_fill(ids == self.layer.entries, 0)
+        return squared(share) * squared(seen[-1]), (ids, share, seen[-1])
+
+    def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """See ``Layer.total``."""
+        return self.layer.total(kept, factors)
+
+
+def _merged(ids: torch.Tensor, values: torch.Tensor, nothing: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each unit's values at the same id added up in one place; the places that are left over belong to nothing."""
+    import torch
+
+    if ids.shape[1] < 2:
+        return ids, values
+    ordered, order = ids.sort(1)
+    changes = ordered.diff(dim=1) != 0
+    places = torch.zeros_like(ids)
+    places[:, 1:] = changes.cumsum(1)
+    left = torch.full_like(ids, nothing).scatter_(1, places, ordered)
+    at = torch.empty_like(ids).scatter_(1, order, places)
+    if ids.dim() == values.dim():
+        return left, torch.zeros_like(values).scatter_add_(1, at, values)
+    at += torch.arange(len(ids), device=ids.device).unsqueeze(1) * ids.shape[1]
+    sums = values.new_zeros(ids.numel(), values.shape[-1])
+    return left, sums.index_add_(0, at.flatten(), values.flatten(0, 1)).reshape(values.shape)
+
+
+def _add(table: torch.Tensor, ids: torch.Tensor, values: torch.Tensor) -> None:
+    """Add values of shape (units, positions, features) to a table, each at its id."""
+    if ids.dim() == values.dim():
+        table.scatter_add_(0, ids.flatten(0, 1), values.flatten(0, 1))
+    else:
+        table.index_add_(0, ids.flatten(), values.flatten(0, 1))
+
+
+def _filled_up(kept: Seen, offsets: torch.Tensor, last: bool) -> Seen:
+    """Bags that stand one after the other as rows of equal length: -1, or weight 0, where a bag is shorter."""
+    import torch
+
+    ends = torch.cat([offsets[1:], offsets.new_tensor([] if last else [len(kept[0])])])
+    starts = offsets[: len(ends)]
+    sizes = (ends - starts).unsqueeze(1)
+    place = torch.arange(int(sizes.max()) if len(sizes) else 0, device=offsets.device)
+    inside = place < sizes
+    where = torch.where(inside, starts.unsqueeze(1) + place, 0)
+    return tuple(torch.where(inside, one[where], -1 if not one.is_floating_point() else 0) for one in kept)
+
+
+def _beside(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    return mask if mask.dim() == values.dim() else mask.unsqueeze(-1)
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -83,6 +83,10 @@ class Way(ABC):
     def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """See ``Layer.total``."""
 
+    def keeps(self, seen: Seen, units: int) -> int:
+        """Bytes that are kept until ``total``."""
+        return size_of(seen)
+
     def scratch(self, seen: Seen, units: int) -> int:
         """Bytes that ``squares`` needs for a moment, beside what it gives."""
         return 0
@@ -106,6 +110,10 @@ class Kept(Way):
     def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """One product for each parameter."""
         return tuple(weighted(gradient, factors) for gradient in kept)
+
+    def keeps(self, seen: Seen, units: int) -> int:
+        """The gradients, and not what they were made of."""
+        return units * self.layer.elements * seen[-1].element_size()
 
 
 class Normed(Way):
@@ -176,9 +184,8 @@ def squared(tensor: torch.Tensor) -> torch.Tensor:
     flat = tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
     if kind != tensor.dtype:
         flat = flat.to(kind)
-    sums = torch.linalg.vecdot(flat, flat)
-    upper: torch.Tensor = sums.double() + flat.shape[1] * torch.finfo(kind).tiny
-    return upper
+    upper: torch.Tensor = torch.linalg.vector_norm(flat, dim=1).double().square()
+    return upper + flat.shape[1] * torch.finfo(kind).tiny
 
 
 def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Recurrences over all time steps at once: run without a graph, and one backward node that gives every gate's gradient."""
+"""Recurrences over all time steps: run without a graph, and one backward node for the gradients of all gates."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ __all__ = ["Gated", "LongShort", "Plain"]
 # came from, into memory of all steps: a step is a handful of calls, and none of them allocates.
 #
 # `run` works ahead of the graph, so that what went into the maps is known when they are watched; `apply` then puts
-# the backward pass into the graph. Gradients of the maps' weights are nobody's business here.
+# the backward pass into the graph. Gradients of the maps' weights are nobody's business here. What was run comes in a
+# tuple: an input that is given back would be a view, in which nothing could be done in place.
 
 
 class Plain(torch.autograd.Function):
@@ -40,10 +41,15 @@ class Plain(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        context: Any, gates: torch.Tensor, first: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, *how: bool
+        context: Any,
+        gates: torch.Tensor,
+        first: torch.Tensor,
+        ran: tuple[torch.Tensor],
+        weight: torch.Tensor,
+        *how: bool,
     ) -> torch.Tensor:
         """What ``run`` gave, with a graph behind it."""
-        context.how = how
+        context.how, (y,) = how, ran
         context.save_for_backward(y, weight)
         return y
 
@@ -98,12 +104,12 @@ class Gated(torch.autograd.Function):
         gates: torch.Tensor,
         own: torch.Tensor,
         first: torch.Tensor,
-        y: torch.Tensor,
+        ran: tuple[torch.Tensor],
         weight: torch.Tensor,
         back: bool,
     ) -> torch.Tensor:
         """What ``run`` gave, with a graph behind it."""
-        context.back = back
+        context.back, (y,) = back, ran
         context.save_for_backward(gates, own, first, y, weight)
         return y
 
@@ -112,8 +118,8 @@ class Gated(torch.autograd.Function):
         """Gradients of what the inputs give, of what the states give, and of the first state."""
         gates, own, first, y, weight = context.saved_tensors
         back, hidden = context.back, y.shape[2]
-        reset, update, new = gates.unflatten(2, (3, hidden)).unbind(2)
-        by_gates = torch.empty_like(gates).unflatten(2, (3, hidden))
+        reset, update, new = torch.unflatten(gates, 2, (3, hidden)).unbind(2)
+        by_gates = torch.unflatten(torch.empty_like(gates), 2, (3, hidden))
         by_reset, by_update, by_new = by_gates.unbind(2)
         inside = (1 - update) * torch.addcmul(torch.ones_like(new), new, new, value=-1)
         torch.sub(before(y, first, back), new, out=by_update).mul_(update).mul_(1 - update)
@@ -181,26 +187,26 @@ class LongShort(torch.autograd.Function):
         gates: torch.Tensor,
         first: torch.Tensor,
         memory: torch.Tensor,
-        y: torch.Tensor,
-        cells: torch.Tensor,
+        projected: torch.Tensor | None,
+        ran: tuple[torch.Tensor, torch.Tensor],
         weight: torch.Tensor,
         project: torch.Tensor | None,
         back: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What ``run`` gave, with a graph behind it: all outputs, and the last cell."""
-        context.back = back
+        context.back, (y, cells) = back, ran
         context.set_materialize_grads(False)
         context.save_for_backward(gates, memory, cells, weight, project)
-        return y, cells[0 if back else -1].clone()
+        return y if projected is None else projected.clone(), cells[0 if back else -1].clone()
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:
         """Gradients of the gates, of the first output and cell, and of what is projected, if anything is."""
         gates, memory, cells, weight, project = context.saved_tensors
         back, hidden = context.back, cells.shape[2]
-        enters, stays, new, leaves = gates.unflatten(2, (4, hidden)).unbind(2)
+        enters, stays, new, leaves = torch.unflatten(gates, 2, (4, hidden)).unbind(2)
         # A gate's slope, times what it is multiplied by.
-        by_gates = torch.addcmul(gates, gates, gates, value=-1).unflatten(2, (4, hidden))
+        by_gates = torch.unflatten(torch.addcmul(gates, gates, gates, value=-1), 2, (4, hidden))
         by_enters, by_stays, by_new, by_leaves = by_gates.unbind(2)
         seen = cells.tanh()
         by_enters.mul_(new)

@@ -3,126 +3,371 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.composite import Watch, become
-from unseen.train.layers.layer import Dropped, Kept, Layer, Normed, Seen, Way
-from unseen.train.layers.pairs import each_pair, gram, outer, slack
+from unseen.train.layers.joint import Joint
 from unseen.train.layers.recurrence import Gated, LongShort, Plain, before
 
 if TYPE_CHECKING:
     from unseen.train.tape import Tape
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "Joint", "LSTMCell", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
-Pair = tuple[torch.Tensor, torch.Tensor]
+States = tuple[torch.Tensor, ...]
 INPUT, STATE, PROJECT = ("weight_ih", "bias_ih"), ("weight_hh", "bias_hh"), ("weight_hr",)
-
-
-class Joint(Layer):
-    """Linear maps of several inputs whose outputs are added up: one map of the inputs next to each other.
-
-    A bias is a column like others, of an input that is 1. What is saved has the columns of the trained parameters, in
-    their order.
-    """
-
-    @property
-    def _widths(self) -> list[int]:
-        return [one.shape[1] if one.dim() == 2 else 1 for one in self.parameters.values()]
-
-    def _pairs(self, seen: Seen, units: int) -> Pair:
-        a, g = seen
-        positions = math.prod(g.shape[:-1]) // max(units, 1)
-        return a.reshape(units, positions, a.shape[-1]), g.reshape(units, positions, g.shape[-1])
-
-    def parted(self, gradients: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Columns, (…, outputs, inputs), as the parameters' gradients."""
-        parts = gradients.split(self._widths, -1)
-        return tuple(
-            part if one.dim() == 2 else part.squeeze(-1)
-            for part, one in zip(parts, self.parameters.values(), strict=True)
-        )
-
-    def columns(self, seen: Seen, units: int) -> tuple[torch.Tensor]:
-        """Each unit's gradient, all parameters' columns next to each other: (units, outputs, columns)."""
-        return (each_pair(*self._pairs(seen, units), True, False)[0],)
-
-    def each(self, seen: Seen, units: int) -> tuple[torch.Tensor, ...]:
-        """See ``Layer.each``."""
-        return self.parted(self.columns(seen, units)[0])
-
-    def total(self, seen: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """See ``Layer.total``."""
-        a, g = self._pairs(seen, len(factors))
-        kind = torch.promote_types(g.dtype, torch.float32)
-        scaled = g.to(kind) * factors.to(kind).view(-1, 1, 1)
-        if scaled.mT.is_contiguous() or not scaled.is_contiguous():
-            # Time is first in memory, and the order of summation is free: nothing is copied.
-            a, scaled = a.transpose(0, 1), scaled.transpose(0, 1)
-        return self.parted(scaled.flatten(0, 1).T @ a.to(kind).flatten(0, 1))
-
-    def _norm(self, seen: Seen, units: int) -> torch.Tensor:
-        a, g = self._pairs(seen, units)
-        return (outer if a.shape[1] == 1 else gram)(a, g, True, False)
-
-    def _slack(self, seen: Seen, units: int) -> torch.Tensor:
-        return slack(*self._pairs(seen, units), True, False)
-
-    def ways(self, seen: Seen, units: int) -> Sequence[Way]:
-        """Gram matrices, or gradients kept or dropped."""
-        positions = math.prod(seen[-1].shape[:-1]) // max(units, 1)
-        if positions <= 1:
-            return [Normed(self, self._norm)]
-        return [
-            Normed(self, self._norm, 2 * units * positions**2 * max(4, seen[-1].element_size())),
-            _Columns(self),
-            Dropped(self, self.columns, self._slack, max(1, (1 << 24) // max(1, self.elements * 4))),
-        ]
-
-
-class _Columns(Kept):
-    """Kept gradients whose parameters are told apart after they were summed."""
-
-    def __init__(self, layer: Joint) -> None:
-        super().__init__(layer, layer.columns)
-        self._parted = layer.parted
-
-    def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """One product for all."""
-        return self._parted(super().total(kept, factors)[0])
+BOTH = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class _Map:
-    """Linear maps of an input and of a state, added up, of one layer in one direction.
+    """Maps of an input and of a state, added up: those of one layer in one direction.
 
     Args:
         module: holds the parameters.
         tape: watches.
-        name: of the maps.
-        suffix: of the parameters' names.
+        name: of the module.
         kinds: which parameters.
+        suffix: of the parameters' names.
     """
 
-    def __init__(self, module: torch.nn.Module, tape: Tape, name: str, suffix: str, kinds: tuple[str, ...]) -> None:
+    def __init__(
+        self, module: torch.nn.Module, tape: Tape, name: str, kinds: tuple[str, ...], suffix: str = ""
+    ) -> None:
         parameters = {kind: getattr(module, kind + suffix, None) for kind in kinds}
         self._watch = Watch(tape, Joint, module, f"{name}.{kinds[0]}{suffix}", parameters)
 
-    def __call__(self, inputs: dict[str, torch.Tensor], output: torch.Tensor) -> torch.Tensor:
-        """Watch a fresh output of inputs by the names of the weights."""
+    def __call__(self, inputs: Mapping[str, torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+        """Watch a fresh output.
+
+        Args:
+            inputs: by the names of the weights.
+            output: what came out.
+        """
         trained = self._watch.trained
         if not trained or not torch.is_grad_enabled():
             return output
+        one = output.new_ones(()).expand(*output.shape[:-1], 1)
+        parts = [inputs[kind].detach() if kind in inputs else one for kind in trained]
+        return self._watch((parts[0] if len(parts) == 1 else torch.cat(parts, -1),), output)
+
+
+class _Direction(ABC):
+    """One layer in one direction.
+
+    Args:
+        module: holds the parameters.
+        tape: watches.
+        name: of the module.
+        suffix: of the parameters' names.
+    """
+
+    maps: tuple[tuple[str, ...], ...]
+
+    def __init__(self, module: torch.nn.RNNBase, tape: Tape, name: str, suffix: str) -> None:
+        self._module, self._suffix = module, suffix
+        self.back = suffix.endswith("_reverse")
+        self.watched = [_Map(module, tape, name, kinds, suffix) for kinds in self.maps]
+
+    def own(self, kind: str) -> torch.Tensor | None:
+        """A parameter, if there is one of that kind."""
+        found: torch.Tensor | None = getattr(self._module, kind + self._suffix, None)
+        return found
+
+    def gates(self, x: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """What the inputs give, and a bias."""
+        return F.linear(x, getattr(self._module, INPUT[0] + self._suffix), bias)
+
+    def weight(self, gates: torch.Tensor) -> torch.Tensor:
+        """From states to gates, out of the graph."""
+        found: torch.Tensor = getattr(self._module, STATE[0] + self._suffix)
+        return found.detach().to(gates.dtype)
+
+    @abstractmethod
+    def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
+        """Outputs, (steps, rows, …), and last states, of inputs and first states."""
+
+
+class _PlainDirection(_Direction):
+    maps = (BOTH,)
+
+    def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
+        gates = self.gates(x, _sum(self.own(INPUT[1]), self.own(STATE[1])))
+        weight, (state,) = self.weight(gates), _like(gates, first)
+        how = (self._module.mode == "RNN_RELU", self.back)
         with torch.no_grad():
-            one = output.new_ones(()).expand(*output.shape[:-1], 1)
-            parts = [inputs.get(kind, one) for kind in trained]
-            return self._watch((parts[0] if len(parts) == 1 else torch.cat(parts, -1),), output)
+            y = Plain.run(gates, state, weight, *how)
+        gates = self.watched[0]({INPUT[0]: x, STATE[0]: before(y, state, self.back)}, gates)
+        y = Plain.apply(gates, state, (y,), weight, *how)  # type: ignore[no-untyped-call]
+        return y, (_last(y, self.back),)
+
+
+class _GatedDirection(_Direction):
+    maps = (INPUT, STATE)
+
+    def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
+        gates, bias = self.gates(x, self.own(INPUT[1])), self.own(STATE[1])
+        weight, (state,) = self.weight(gates), _like(gates, first)
+        with torch.no_grad():
+            y, own = Gated.run(gates.detach(), state, weight, None if bias is None else bias.to(gates.dtype), self.back)
+        of_input, of_state = self.watched
+        gates = of_input({INPUT[0]: x}, gates)
+        own = of_state({STATE[0]: before(y, state, self.back)}, own)
+        y = Gated.apply(gates, own, state, (y,), weight, self.back)  # type: ignore[no-untyped-call]
+        return y, (_last(y, self.back),)
+
+
+class _LongShortDirection(_Direction):
+    maps = (BOTH, PROJECT)
+
+    def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
+        gates = self.gates(x, _sum(self.own(INPUT[1]), self.own(STATE[1])))
+        weight, (state, memory) = self.weight(gates), _like(gates, first)
+        project = self.own(PROJECT[0])
+        project = None if project is None else project.detach().to(gates.dtype)
+        with torch.no_grad():
+            y, cells, whole = LongShort.run(gates.detach(), (state, memory), weight, project, self.back)
+        of_gates, of_projection = self.watched
+        gates = of_gates({INPUT[0]: x, STATE[0]: before(y, state, self.back)}, gates)
+        projected = None if project is None else of_projection({PROJECT[0]: whole}, y)
+        ran = LongShort.apply(gates, state, memory, projected, (y, cells), weight, project, self.back)  # type: ignore[no-untyped-call]
+        y, memory = ran
+        return y, (_last(y, self.back), memory)
+
+
+class _Stack:
+    """All layers and directions of a network.
+
+    Args:
+        module: the stand-in.
+        tape: watches.
+        name: of the module.
+        kind: of a direction.
+    """
+
+    def __init__(self, module: torch.nn.RNNBase, tape: Tape, name: str, kind: type[_Direction]) -> None:
+        self._module, self._name = module, name
+        ends = ("", "_reverse") if module.bidirectional else ("",)
+        self._layers = [
+            [kind(module, tape, name, f"_l{layer}{end}") for end in ends] for layer in range(module.num_layers)
+        ]
+
+    def __call__(self, x: torch.Tensor, first: States | None, widths: tuple[int, ...]) -> tuple[torch.Tensor, States]:
+        """Outputs and last states as torch arranges them.
+
+        Args:
+            x: the input.
+            first: the first states; zero if there are none.
+            widths: of the states.
+
+        Raises:
+            InvalidRequest: a packed sequence was given.
+        """
+        module, kind = self._module, type(self._module).__name__
+        if isinstance(x, PackedSequence):
+            raise InvalidRequest(
+                f"the module {self._name!r}, a {kind}, was given a packed sequence",
+                "tensors with an axis of rows: a packed sequence has each step's rows where others' lengths put them",
+                "the padded tensor, and output[torch.arange(rows), lengths - 1] for the last step",
+            )
+        batched = x.dim() == 3
+        if x.dim() not in (2, 3):
+            raise ValueError(f"{kind}: the input has {x.dim()} axes, not 2 or 3")
+        if first is not None and any(one.dim() != x.dim() for one in first):
+            raise RuntimeError(f"{kind}: an input of {x.dim()} axes goes with states of {x.dim()}")
+        if not batched:
+            x = x.unsqueeze(0 if module.batch_first else 1)
+            first = None if first is None else tuple(one.unsqueeze(1) for one in first)
+        steps = x.transpose(0, 1).contiguous() if module.batch_first else x
+        count = module.num_layers * len(self._layers[0])
+        if first is None:
+            first = tuple(x.new_zeros(count, steps.shape[1], width) for width in widths)
+        module.check_forward_args(x, first if len(first) > 1 else first[0], None)  # type: ignore[arg-type]
+        if not len(steps):
+            raise RuntimeError(f"{kind}: the input has no steps")
+        lasts: list[States] = []
+        for number, layer in enumerate(self._layers):
+            outputs = []
+            for direction in layer:
+                y, last = direction(steps, tuple(one[len(lasts)] for one in first))
+                outputs.append(y)
+                lasts.append(last)
+            steps = outputs[0] if len(outputs) == 1 else torch.cat(outputs, 2)
+            if module.dropout > 0 and module.training and number + 1 < len(self._layers):
+                steps = F.dropout(steps, module.dropout)
+        states = tuple(torch.stack(ones) for ones in zip(*lasts, strict=True))
+        if not batched:
+            return steps.squeeze(1), tuple(one.squeeze(1) for one in states)
+        return steps.transpose(0, 1) if module.batch_first else steps, states
+
+
+class RNN(torch.nn.RNN):
+    """Stands for a ``torch.nn.RNN`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.RNN, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._stack = _Stack(self, tape, name, _PlainDirection)
+
+    def forward(  # type: ignore[override]
+        self, input: torch.Tensor, hx: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As in torch, without packed sequences."""
+        output, (state,) = self._stack(input, None if hx is None else (hx,), (self.hidden_size,))
+        return output, state
+
+
+class GRU(torch.nn.GRU):
+    """Stands for a ``torch.nn.GRU`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.GRU, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._stack = _Stack(self, tape, name, _GatedDirection)
+
+    def forward(  # type: ignore[override]
+        self, input: torch.Tensor, hx: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As in torch, without packed sequences."""
+        output, (state,) = self._stack(input, None if hx is None else (hx,), (self.hidden_size,))
+        return output, state
+
+
+class LSTM(torch.nn.LSTM):
+    """Stands for a ``torch.nn.LSTM`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.LSTM, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._stack = _Stack(self, tape, name, _LongShortDirection)
+
+    def forward(  # type: ignore[override]
+        self, input: torch.Tensor, hx: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """As in torch, without packed sequences."""
+        output, (state, memory) = self._stack(input, hx, (self.proj_size or self.hidden_size, self.hidden_size))
+        return output, (state, memory)
+
+
+class RNNCell(torch.nn.RNNCell):
+    """Stands for a ``torch.nn.RNNCell`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.RNNCell, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._both = _Map(module, tape, name, BOTH)
+
+    def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
+        """As in torch."""
+        x, (state,) = _of_cell(self, input, None if hx is None else (hx,), 1)
+        gates = F.linear(x, self.weight_ih, _sum(self.bias_ih, self.bias_hh)) + F.linear(state, self.weight_hh)
+        gates = self._both({INPUT[0]: x, STATE[0]: state}, gates)
+        return _as(input, gates.relu() if self.nonlinearity == "relu" else gates.tanh())
+
+
+class GRUCell(torch.nn.GRUCell):
+    """Stands for a ``torch.nn.GRUCell`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.GRUCell, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._of_input, self._of_state = (_Map(module, tape, name, kinds) for kinds in (INPUT, STATE))
+
+    def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
+        """As in torch."""
+        x, (state,) = _of_cell(self, input, None if hx is None else (hx,), 1)
+        gates = self._of_input({INPUT[0]: x}, F.linear(x, self.weight_ih, self.bias_ih))
+        own = self._of_state({STATE[0]: state}, F.linear(state, self.weight_hh, self.bias_hh))
+        reset, update, new = gates.chunk(3, 1)
+        own_reset, own_update, own_new = own.chunk(3, 1)
+        new = torch.addcmul(new, (reset + own_reset).sigmoid(), own_new).tanh()
+        return _as(input, new + (update + own_update).sigmoid() * (state - new))
+
+
+class LSTMCell(torch.nn.LSTMCell):
+    """Stands for a ``torch.nn.LSTMCell`` in a mirror and gives the same.
+
+    Args:
+        module: stands in the model and is not changed.
+        tape: watches.
+        name: of the module.
+    """
+
+    def __init__(self, module: torch.nn.LSTMCell, tape: Tape, name: str) -> None:
+        become(self, module)
+        self._both = _Map(module, tape, name, BOTH)
+
+    def forward(
+        self, input: torch.Tensor, hx: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As in torch."""
+        x, (state, memory) = _of_cell(self, input, hx, 2)
+        gates = F.linear(x, self.weight_ih, _sum(self.bias_ih, self.bias_hh)) + F.linear(state, self.weight_hh)
+        enters, stays, new, leaves = self._both({INPUT[0]: x, STATE[0]: state}, gates).chunk(4, 1)
+        memory = stays.sigmoid() * memory + enters.sigmoid() * new.tanh()
+        return _as(input, leaves.sigmoid() * memory.tanh()), _as(input, memory)
+
+
+def _of_cell(
+    cell: torch.nn.RNNCellBase, x: torch.Tensor, states: States | None, count: int
+) -> tuple[torch.Tensor, States]:
+    """Input and states with an axis of rows; zero states if there are none."""
+    kind = type(cell).__name__
+    if x.dim() not in (1, 2):
+        raise ValueError(f"{kind}: the input has {x.dim()} axes, not 1 or 2")
+    if states is not None and any(one.dim() != x.dim() for one in states):
+        raise ValueError(f"{kind}: an input of {x.dim()} axes goes with states of {x.dim()}")
+    if x.dim() == 1:
+        x = x.unsqueeze(0)
+        states = None if states is None else tuple(one.unsqueeze(0) for one in states)
+    if states is None:
+        states = (x.new_zeros(len(x), cell.hidden_size),) * count
+    return x, states
+
+
+def _as(given: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+    return found.squeeze(0) if given.dim() == 1 else found
+
+
+def _last(y: torch.Tensor, back: bool) -> torch.Tensor:
+    """The state after the last step."""
+    return y[0 if back else -1]
+
+
+def _like(gates: torch.Tensor, states: States) -> States:
+    return tuple(one.to(gates.dtype) for one in states)
 
 
 def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
-    return one if other is None else other if one is None else one + other
+    return None if one is None or other is None else one + other

@@ -1,0 +1,42 @@
+"""Each row's loss, from a loss function that is asked as if each row were a batch of its own."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.utils import _pytree as tree
+
+__all__ = ["Loss", "row_losses"]
+
+Loss = Callable[..., torch.Tensor]
+"""Maps a model's output and the other tensors of one row, each with a leading axis of length 1, to its loss."""
+
+F = torch.nn.functional
+# Of these a batch of one gives the mean over the row's own elements, so that the rows can be had together.
+_MEANS: tuple[Any, ...] = (F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss, F.binary_cross_entropy_with_logits)
+
+
+def row_losses(loss_fn: Loss, output: Any, others: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Each row's loss, shape (rows,).
+
+    Args:
+        loss_fn: the loss of one row; what it gives is summed.
+        output: of the model for all rows: a tensor, or tensors in lists, tuples or dictionaries, rows first.
+        others: further tensors, rows first.
+    """
+    if torch.is_tensor(output) and len(others) == 1 and len(output):
+        (target,) = others
+        if loss_fn is F.cross_entropy and output.dim() == 2 and target.dim() == 1:
+            return F.cross_entropy(output, target, reduction="none")
+        if loss_fn in _MEANS and output.shape == target.shape:
+            return loss_fn(output, target, reduction="none").reshape(len(output), -1).mean(1)
+
+    def one(output: Any, *others: torch.Tensor) -> torch.Tensor:
+        alone = tree.tree_map(lambda leaf: leaf.unsqueeze(0) if torch.is_tensor(leaf) else leaf, output)
+        return loss_fn(alone, *(other.unsqueeze(0) for other in others)).sum()
+
+    losses: torch.Tensor = torch.func.vmap(one, randomness="different")(output, *others)
+    return losses
