@@ -17,7 +17,7 @@ from unseen.core import accounting
 ROUNDS = 3
 INTERVAL, PRECISION = 1e-4, 1e-3
 PEOPLE, DELTA = 60_000, 1e-5
-RUNS = [(512, 15, 3.0), (256, 15, 3.0), (4096, 60, 3.0), (512, 60, 1.0), (PEOPLE, 100, 3.0)]
+RUNS = [(512, 15, 3.0), (4096, 60, 3.0), (PEOPLE, 100, 3.0)]
 
 
 def fine(probability: float, sigma: float, steps: int) -> float:

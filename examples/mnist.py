@@ -142,7 +142,7 @@ def main() -> None:
                 accuracies.append(100 * (guesses == test_digits).double().mean().item())
             mean, each = statistics.mean(accuracies), " ".join(f"{accuracy:.2f}" for accuracy in accuracies)
             table.add_row(f"{epsilon:g}", f"{mean:.2f} %", each, f"{statistics.mean(seconds) + once:.0f}")
-    table.caption = f"seconds include the features' {once:.0f}, which the runs shared"
+    table.caption = f"of these {once:.0f} for the features, made once"
     Console().print(table)
 
 

@@ -89,26 +89,39 @@ class Moved(torch.nn.Module):
 
 
 class Bare(torch.nn.Module):
-    """A parameter that is no layer's."""
+    """Parameters that are no layer's, as a vision transformer has them."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.place = torch.nn.Parameter(torch.randn(1, 5, 4))
+        self.first = torch.nn.Parameter(torch.randn(1, 1, 4))
+        self.place = torch.nn.Parameter(torch.randn(1, 6, 4))
         self.one = torch.nn.Linear(4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.one(x + self.place).mean(1)  # type: ignore[no-any-return]
+        x = torch.cat([self.first.expand(len(x), -1, -1), x], dim=1)
+        return self.one((x + self.place).tanh())[:, 0] + self.one(x).sum(1)  # type: ignore[no-any-return]
 
 
 class Scale(torch.nn.Module):
-    """A layer that no family knows."""
+    """A layer that no family knows: a scale of its features, or of everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, *shape: int) -> None:
         super().__init__()
-        self.scale = torch.nn.Parameter(torch.linspace(0.5, 2, 4))
+        self.scale = torch.nn.Parameter(torch.randn(shape))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.scale
+
+
+class Product(torch.nn.Module):
+    """A layer that no family knows, whose parameter can't be given a row more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = torch.nn.Parameter(torch.randn(4, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("...i,ij->...j", x, self.matrix)
 
 
 COUNTS = [1, 3, 2, 1]
@@ -130,13 +143,26 @@ def test_several_positions_by_every_way() -> None:
     assert_same(model, (rows(7, 5, 2, 4),), COUNTS)
 
 
-@pytest.mark.parametrize("model", [Bare(), torch.nn.Sequential(torch.nn.Linear(4, 4), Scale())], ids=["bare", "layer"])
-def test_what_no_family_knows_is_run_row_by_row_and_said_once(model: torch.nn.Module) -> None:
-    model = model.double()
+@pytest.mark.parametrize(
+    "model",
+    [
+        Bare(),
+        *(torch.nn.Sequential(torch.nn.Linear(4, 4), Scale(*shape), torch.nn.Linear(4, 2)) for shape in [(4,), (5, 1)]),
+        torch.nn.Sequential(Scale(), torch.nn.Linear(4, 4), Scale()),
+    ],
+    ids=["bare", "features", "places", "scalar"],
+)
+def test_bare_parameters_are_lifted_to_one_for_each_row(model: torch.nn.Module) -> None:
+    assert_same(model.double(), (rows(7, 5, 4),), COUNTS)
+
+
+def test_what_no_family_knows_is_run_row_by_row_and_said_once() -> None:
+    model = torch.nn.Sequential(torch.nn.Linear(4, 4), Product(), torch.nn.Linear(4, 2)).double()
     batch = (rows(7, 5, 4),)
-    with pytest.warns(SlowModel, match="row by row"):
-        found = engine(model, lambda out: out.square().sum(), batch, COUNTS)
-    for one, other in zip(found, loop(model, lambda out: out.square().sum(), batch, COUNTS), strict=True):
+    with pytest.warns(SlowModel, match="row by row") as said:
+        found = engine(model, summed, batch, COUNTS)
+    assert len(said) == 1
+    for one, other in zip(found, loop(model, summed, batch, COUNTS), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
@@ -197,3 +223,27 @@ def test_batch_norm_is_refused_with_the_fix() -> None:
     model = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.BatchNorm1d(4))
     with pytest.raises(InvalidRequest, match=r"GroupNorm\(1, 4\)"):
         check_model(model, torch.optim.SGD(model.parameters(), lr=0.1))
+
+
+class Elsewhere(torch.nn.Module):
+    """A parameter that is also used outside its own module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = torch.nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.linear(torch.tanh(self.one(x)), self.one.weight)
+
+
+def test_no_use_of_a_parameter_is_missed() -> None:
+    model = Elsewhere().double()
+    batch = (rows(7, 4),)
+    with pytest.warns(SlowModel, match="elsewhere"):
+        found = engine(model, summed, batch, COUNTS)
+    for one, other in zip(found, loop(model, summed, batch, COUNTS), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+def summed(out: torch.Tensor) -> torch.Tensor:
+    return out.square().sum()

@@ -1,7 +1,21 @@
-"""Training under differential privacy: DP-SGD over Poisson samples of units. Loads torch only when used."""
+"""Training under differential privacy: DP-SGD over samples of units. Loads torch only when used."""
 # SPDX-License-Identifier: Apache-2.0
 
-from unseen.train.clipping import Clipping, Flat
+from unseen.train.accountant import CentralLimit, PrivacyLoss
+from unseen.train.clipping import Adaptive, Automatic, Clipping, Flat, PerLayer
 from unseen.train.dpsgd import DPSGD, Session
+from unseen.train.pricing import Poisson, Shuffled
 
-__all__ = ["DPSGD", "Clipping", "Flat", "Session"]
+__all__ = [
+    "DPSGD",
+    "Adaptive",
+    "Automatic",
+    "CentralLimit",
+    "Clipping",
+    "Flat",
+    "PerLayer",
+    "Poisson",
+    "PrivacyLoss",
+    "Session",
+    "Shuffled",
+]

@@ -3,65 +3,75 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from unseen.core import accounting
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, extra
-from unseen.core.guarantee import DP, Guarantee, Neighbours, number, price, whole
-from unseen.core.guard import SEEDED, charge, default_delta, dp
+from unseen.core.guarantee import DP, Guarantee, Nothing, number, whole
+from unseen.core.guard import SEEDED, charge, default_delta
 from unseen.core.noise.entropy import Entropy
 from unseen.core.noise.gradient import FLOAT_CAVEAT
-from unseen.core.noise.scalar import laplace
+from unseen.train.accountant import Accountant, PrivacyLoss
+from unseen.train.checkpoint import Checkpoint, digest
 from unseen.train.clipping import Clipping, Flat
 from unseen.train.examples import Examples, Source
-from unseen.train.gradients import check_model
-from unseen.train.sampling import PoissonSampler
+from unseen.train.gradients import ClippedSum, check_model, trainable
+from unseen.train.pricing import Ask, Poisson, Sampling
+from unseen.train.run import Run
+from unseen.train.sampling import Streams
 from unseen.train.session import Session
+from unseen.train.steps import Steps
 
 if TYPE_CHECKING:
     import torch
 
+    from unseen.core.release import Receipt
+    from unseen.train.checkpoint import Stateful
+
 __all__ = ["DPSGD", "Session"]
 
-COUNT_SHARE = Fraction(1, 20)
-LEAST_EPSILON = 1e-9
-
-
-@dataclass(frozen=True)
-class _Schedule:
-    """What is run: each unit's chance in each step, the number of steps, and the noise."""
-
-    probability: float
-    steps: int
-    noise_multiplier: float
+WITHOUT_EFFECT = ("physical_batch_size", "diagnostics")
+"""Arguments that a resumed run may have otherwise."""
 
 
 class DPSGD:
     """Differentially private stochastic gradient descent on units.
 
-    Each step draws units by independent coins, clips each unit's gradient (the mean over its rows) to
-    ``max_grad_norm``, adds Gaussian noise to the sum and divides by the expected batch size.
+    Each step draws units, clips each unit's gradient (the mean over its rows) to ``max_grad_norm``, adds Gaussian
+    noise to the sum and divides by the expected batch size.
 
     Args:
         epsilon: ε, the price of the whole run; or
-        noise_multiplier: the noise's standard deviation in units of ``max_grad_norm``; needs ``dataset_size``.
+        noise_multiplier: the noise's standard deviation in units of ``max_grad_norm``.
         delta: δ in (0, 1); a tenth of the budget's if not given.
         max_grad_norm: C > 0, the bound of one unit's gradient.
-        expected_batch_size: expected number of units in a step, at least 1.
+        expected_batch_size: expected number of units in a step, at least 1; the most in a shuffled batch.
         epochs: expected number of times each unit is seen; or
         steps: number of steps.
         clipping: the rule by which gradients are bounded.
-        dataset_size: number of units, as the owner declares it openly. Without it 5 % of ε buys a noisy count.
+        dataset_size: number of units, as the owner declares it openly; for Poisson samples. Without it 5 % of ε buys
+            a noisy count; a given ``noise_multiplier`` needs it.
         physical_batch_size: rows whose gradients are held at once; has no effect on the result's distribution.
-        seed: see ``Guard``.
+        sampling: how units come into steps: ``Poisson()``, or ``Shuffled()`` if asked for.
+        accountant: what prices a run: ``PrivacyLoss()``; a run priced by ``CentralLimit()`` promises nothing.
+        diagnostics: fill ``Session.private``, for the owner alone, at a further forward pass a step.
+        seed: see ``Guard``. Each step's coins, noise and dropout follow from it, so that a resumed run repeats a whole
+            one to the bit.
 
-    **Guarantee**: (ε, δ)-DP for the declared unit under add-or-remove, for all intermediate models together; the
-    noise is floating-point, and the guarantee says so. A wrong ``dataset_size`` costs accuracy, never privacy.
+    **Guarantee**: (ε, δ)-DP for the declared unit under the sampling's relation, add-or-remove for Poisson samples,
+    for all intermediate models together. A wrong ``dataset_size`` costs accuracy, never privacy.
+
+    The proof is for real numbers, and the guarantee says so (``FLOAT_CAVEAT``). Of floats it is proven that noise is
+    finite with full tails (``add_gaussian_``). By rounding analysis and tests, not by proof, a clipped gradient's norm
+    is at most C: norms are taken in float32 or better, as upper bounds where rounding may cancel (Gram matrices), and
+    factors aim 256 units in the last place below C. Not proven: that the sum of clipped gradients is the sum of its
+    addends. It is one product a layer that is rounded in float32, not on a grid, so neighbours' sums may differ by
+    rounding errors of all addends beyond C, and their low bits, noised too, may tell neighbours apart.
 
     Raises:
         InvalidRequest: an argument is out of range, or not exactly one of a pair is given.
@@ -82,6 +92,9 @@ class DPSGD:
         clipping: Clipping | type[Clipping] = Flat,
         dataset_size: int | None = None,
         physical_batch_size: int = 2048,
+        sampling: Sampling | type[Sampling] = Poisson,
+        accountant: Accountant | type[Accountant] = PrivacyLoss,
+        diagnostics: bool = False,
         seed: int | None = None,
     ) -> None:
         if (epsilon is None) == (noise_multiplier is None):
@@ -94,12 +107,6 @@ class DPSGD:
             raise InvalidRequest(
                 f"epochs={epochs!r} with steps={steps!r} was asked for", "exactly one of the two", "epochs=10"
             )
-        if noise_multiplier is not None and dataset_size is None:
-            raise InvalidRequest(
-                "noise_multiplier without dataset_size was asked for",
-                "the number of units as the owner declares it; only a given ε can buy a noisy count",
-                "dataset_size=10_000",
-            )
         self.epsilon = None if epsilon is None else number("epsilon", epsilon, 0, open_low=True)
         self.noise_multiplier = (
             None if noise_multiplier is None else number("noise_multiplier", noise_multiplier, 0, open_low=True)
@@ -110,14 +117,27 @@ class DPSGD:
         self.epochs = None if epochs is None else number("epochs", epochs, 0, open_low=True)
         self.steps = None if steps is None else whole("steps", steps, 1)
         self.expected_batch_size = whole("expected_batch_size", expected_batch_size, 1)
-        rule = clipping() if isinstance(clipping, type) and issubclass(clipping, Clipping) else clipping
-        if not isinstance(rule, Clipping):
-            raise InvalidRequest(f"clipping={clipping!r} was asked for", "a clipping rule", "un.train.Flat()")
-        self.clipping = rule
+        self.clipping: Clipping = _made("clipping", clipping, Clipping, "un.train.Flat()")
+        self.sampling: Sampling = _made("sampling", sampling, Sampling, "un.train.Poisson()")
+        self.accountant: Accountant = _made("accountant", accountant, Accountant, "un.train.PrivacyLoss()")
         self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
         self.dataset_size = None if dataset_size is None else whole("dataset_size", dataset_size, 1)
         self.physical_batch_size = whole("physical_batch_size", physical_batch_size, 1)
+        self.diagnostics = bool(diagnostics)
         self.seed = None if seed is None else whole("seed", seed)
+        self.sampling.check(self._ask)
+
+    @property
+    def _ask(self) -> Ask:
+        return Ask(
+            self.epsilon,
+            self.noise_multiplier,
+            self.epochs,
+            self.steps,
+            self.expected_batch_size,
+            self.dataset_size,
+            self.accountant,
+        )
 
     def cost(self, data: Source) -> Guarantee:
         """What a run would promise, and so what the ledger would charge. Charges nothing.
@@ -125,138 +145,184 @@ class DPSGD:
         Args:
             data: a ``Dataset``, or tensors of the caller's own.
         """
-        return self._plan(data)[0]
+        return self.price(data)[1]
 
     def price(self, data: Source) -> tuple[accounting.Event, Guarantee]:
         """What a run would do and promise: what a ledger's composition prices. Charges nothing."""
-        guarantee, event, _ = self._plan(data)
-        return event, guarantee
+        delta = _delta(data, self.delta)
+        relation = self.sampling.relation(data.neighbours if isinstance(data, Dataset) else None)
+        epsilon, event = self.sampling.price(self._ask, delta)
+        unit = data.schema.unit_name if isinstance(data, Dataset) else "row"
+        guarantee = self.accountant.promise(DP(epsilon, delta, unit, relation, caveats=(FLOAT_CAVEAT,)))
+        if isinstance(guarantee, Nothing):
+            event = accounting.unpriced()
+        return event, guarantee if self.seed is None else SEEDED
 
     def open(
         self,
         model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
         data: Source,
         *,
         target: str | None = None,
         features: Sequence[str] | None = None,
+        inputs: torch.Tensor | None = None,
         purpose: str = "",
     ) -> Session:
         """Charge the ledger for the whole run, then begin it.
 
         Args:
             model: initialised independently of the data. It is trained in place and not wrapped.
-            optimizer: of the model's parameters.
+            optimizer: of the model's parameters; or several, each of some of them, which are all stepped.
             data: a ``Dataset``; or tensors of the caller's own, one row for each unit, for which no ledger is
-                charged. The first tensor is the model's input.
+                charged. The first tensor is the model's input; a ``Dataset``'s has shape (rows, width of the
+                features) and the dtype of the model's parameters.
             target: of a ``Dataset``, the column to predict: Categorical as class codes, Range as numbers.
             features: of a ``Dataset``, the columns that the model sees; all but the target if not given.
+            inputs: where the loop transforms a ``Dataset``'s rows before they go into the model: made-up ones as the
+                model is given them, of which only shape, dtype and device are read.
             purpose: why, for the ledger.
 
         A failure after the charge counts as a use.
 
         Raises:
-            InvalidRequest: the request does not fit the schema; nothing was charged.
+            InvalidRequest: the request does not fit the schema, or the model does not fit the data or mixes rows;
+                nothing was charged.
             BudgetExceeded: the ledger cannot pay; nothing was charged.
             MissingExtra: torch is not installed.
         """
-        extra("torch", "train")
-        check_model(model, optimizer)
-        examples = Examples(data, target, features)
-        guarantee, event, schedule = self._plan(data)
-        receipt = None
-        if isinstance(data, Dataset):
-            receipt = charge(data, type(self).__name__, event, guarantee, purpose)
-        tensors, units = examples.read()
-        if schedule is None:
-            schedule = self._counted(len(set(units.tolist())), _delta(data, self.delta))
-        entropy = Entropy(self.seed)
-        return Session(
-            model,
-            optimizer,
-            tensors,
-            PoissonSampler(units, schedule.probability, entropy),
-            schedule.steps,
-            self.clipping,
-            self.max_grad_norm,
-            schedule.noise_multiplier,
-            self.expected_batch_size,
-            self.physical_batch_size,
-            entropy,
-            guarantee,
-            receipt,
-        )
+        clipped, examples, optimizers = self._checked(model, optimizer, data, target, features, inputs)
+        event, guarantee = self.price(data)
+        receipt = charge(data, type(self).__name__, event, guarantee, purpose) if isinstance(data, Dataset) else None
+        tensors, units = examples.read(_first(model).dtype)
+        name = f"{receipt.ledger}-{receipt.sequence}" if receipt is not None else Entropy().key().hex()[:16]
+        size = self.sampling.size(self._ask, len(np.unique(units)), self.seed)
+        run = self._run(data, guarantee, receipt, name, size, self._digest(data, target, features))
+        streams = Streams(Entropy(self.seed))
+        sampler = self.sampling.sampler(self._ask, run.schedule, units, streams)
+        steps = Steps(run.schedule.steps, sampler.together)
+        return Session(model, optimizers, tensors, clipped, run, steps, sampler, streams, self.max_grad_norm)
 
-    def _plan(self, data: Source) -> tuple[Guarantee, accounting.Event, _Schedule | None]:
-        """Guarantee, event, and the schedule where it is known before a count of units."""
-        delta = _delta(data, self.delta)
-        schedule = None
-        if self.dataset_size is not None:
-            schedule = self._schedule(self.dataset_size, self.epsilon, delta)
-            epsilon = self.epsilon if self.epsilon is not None else _certified(schedule, delta)
-            event = accounting.dpsgd(schedule.probability, schedule.noise_multiplier, schedule.steps)
+    def resume(
+        self,
+        path: str | Path,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+        data: Source,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        inputs: torch.Tensor | None = None,
+        others: Mapping[str, Stateful] | None = None,
+    ) -> Session:
+        """Go on with a run from a checkpoint, with the charged steps that are left. Charges nothing.
+
+        Args:
+            path: what ``Session.checkpoint`` wrote, by a guard of the same configuration.
+            model: of the same kind; its state is replaced.
+            optimizer: as many of the same kinds; their states are replaced.
+            data: the same. Of tensors of the caller's own nothing checks that.
+            target: as it was.
+            features: as they were.
+            inputs: see ``open``.
+            others: what else had its state written, by name; replaced.
+
+        **Guarantee**: that of the run. Whoever goes on with it, and however often from whichever of its checkpoints,
+        all of them together take at most the charged steps: a step that may have been drawn since the checkpoint is
+        not drawn again but lost, and of shuffled batches the rest of its epoch. Coins and noise are fresh. It assumes
+        that the file in which the steps are counted is neither copied nor put back to an older state (``Steps``).
+        With a seed nothing is promised: the run goes on at the checkpoint's step, and ends as if it was never stopped.
+
+        Raises:
+            InvalidRequest: no such checkpoint; or it is of another configuration, model or data.
+            LedgerError: the ledger does not hold the run's entry, or its count of steps is missing.
+        """
+        clipped, examples, optimizers = self._checked(model, optimizer, data, target, features, inputs)
+        place = Path(path).absolute()
+        found, states = Checkpoint.read(place)
+        ledger = data.ledger if isinstance(data, Dataset) else None
+        own = self._digest(data, target, features)
+        if found.configuration != own or (found.receipt is None) != (ledger is None):
+            raise InvalidRequest(
+                "a run of another configuration, or on other data, was resumed", "guard and data as they were at open"
+            )
+        if ledger is not None and found.receipt is not None:
+            ledger.verify(against=found.receipt)
+        tensors, units = examples.read(_first(model).dtype)
+        run = self._run(data, self.price(data)[1], found.receipt, found.run, found.size, own)
+        streams = Streams(Entropy(self.seed))
+        sampler = self.sampling.sampler(self._ask, run.schedule, units, streams)
+        if streams.repeatable:
+            steps = Steps(run.schedule.steps, sampler.together, found.given)
         else:
-            # The sampling probability is known only after the noisy count, so no dpsgd event can be written
-            # before it; at whatever probability follows, the noise is calibrated to the rest of ε.
-            epsilon = _asked(self.epsilon)
-            accounting.calibrate_dpsgd(1.0, self.steps or math.ceil(self.epochs or 1), _split(epsilon)[1], delta)
-            event = accounting.priced(epsilon, delta)
-        guarantee: Guarantee = _promise(data, epsilon, delta)
-        if self.seed is not None:
-            guarantee = SEEDED
-        return guarantee, event, schedule
+            steps = Steps.resumed(run.counted_in(place), run.name, run.schedule.steps, sampler.together)
+        found.restore(states, model, optimizers, others or {})
+        return Session(model, optimizers, tensors, clipped, run, steps, sampler, streams, found.bound)
 
-    def _counted(self, units: int, delta: float) -> _Schedule:
-        """The schedule after 5 % of ε bought the number of units. Add or remove one unit: it moves by 1."""
-        count, rest = _split(_asked(self.epsilon))
-        return self._schedule(laplace([units], 1, count, self.seed)[0], rest, delta)
+    def _checked(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer | Sequence[torch.optim.Optimizer],
+        data: Source,
+        target: str | None,
+        features: Sequence[str] | None,
+        inputs: torch.Tensor | None,
+    ) -> tuple[ClippedSum, Examples, tuple[torch.optim.Optimizer, ...]]:
+        """What can be known to fit, or not, before anything is charged."""
+        extra("torch", "train")
+        optimizers = tuple(optimizer) if isinstance(optimizer, (tuple, list)) else (optimizer,)
+        for one in optimizers or (None,):
+            check_model(model, one)
+        examples = Examples(data, target, features)
+        clipped = ClippedSum(model, self.clipping, self.physical_batch_size)
+        like = inputs if inputs is not None else examples.like(_first(model))
+        if like is not None:
+            clipped.probe(like.to(_first(model).device))
+        return clipped, examples, optimizers
 
-    def _schedule(self, size: int, epsilon: float | None, delta: float) -> _Schedule:
-        size = max(size, self.expected_batch_size)
-        probability = self.expected_batch_size / size
-        steps = (
-            self.steps
-            if self.steps is not None
-            else math.ceil(Fraction(self.epochs or 1) * Fraction(size, self.expected_batch_size))
+    def _run(
+        self, data: Source, guarantee: Guarantee, receipt: Receipt | None, name: str, size: int, configuration: str
+    ) -> Run:
+        key = data.ledger.key_path if isinstance(data, Dataset) and data.ledger is not None else None
+        return Run(
+            schedule=self.sampling.schedule(self._ask, _delta(data, self.delta), size),
+            clipping=self.clipping,
+            expected_batch_size=self.expected_batch_size,
+            physical_batch_size=self.physical_batch_size,
+            guarantee=guarantee,
+            receipt=receipt,
+            diagnostics=self.diagnostics,
+            name=name,
+            configuration=configuration,
+            size=size,
+            count=None if key is None else key.with_name(f"{key.name}.run-{name}.steps").absolute(),
         )
-        if epsilon is None:
-            return _Schedule(probability, steps, _asked(self.noise_multiplier))
-        noise = accounting.calibrate_dpsgd(probability, steps, epsilon, delta)
-        if accounting.epsilon_of_dpsgd(probability, noise, steps, delta) > epsilon:
-            raise InvalidRequest("a noise multiplier above its price was found", "a certified one")
-        return _Schedule(probability, steps, noise)
+
+    def _digest(self, data: Source, target: str | None, features: Sequence[str] | None) -> str:
+        """What a checkpoint knows guard and data by; whatever has no effect on the result is left out."""
+        dataset = data if isinstance(data, Dataset) else None
+        return digest(
+            {
+                **{name: repr(value) for name, value in vars(self).items() if name not in WITHOUT_EFFECT},
+                "delta": repr(_delta(data, self.delta)),
+                "target": target,
+                "features": None if features is None else list(features),
+                "data": None if dataset is None else [dataset.bound, dataset.part, dataset.selection],
+            }
+        )
 
 
-def _asked(value: float | None) -> float:
-    if value is None:
-        raise InvalidRequest("a run without a price was asked for", "epsilon or noise_multiplier")
+def _made(name: str, given: Any, kind: Any, fits: str) -> Any:
+    """A rule that was given by its value, or by its class alone."""
+    value = given() if isinstance(given, type) and issubclass(given, kind) else given
+    if not isinstance(value, kind):
+        raise InvalidRequest(f"{name}={given!r} was asked for", f"a {kind.__name__}", fits)
     return value
 
 
-def _certified(schedule: _Schedule, delta: float) -> float:
-    epsilon = accounting.epsilon_of_dpsgd(schedule.probability, schedule.noise_multiplier, schedule.steps, delta)
-    if not math.isfinite(epsilon):
-        raise InvalidRequest(
-            f"noise_multiplier={schedule.noise_multiplier:g} was asked for",
-            f"noise that has a finite price at δ = {delta:g}",
-            "a larger noise_multiplier",
-        )
-    return max(epsilon, LEAST_EPSILON)
-
-
-def _split(epsilon: float) -> tuple[float, float]:
-    """ε of the count and ε of the training; read as decimals, they add up to at most ε."""
-    count = float(price(epsilon) * COUNT_SHARE)
-    rest = float(price(epsilon) - price(count))
-    while price(count) + price(rest) > price(epsilon):
-        rest = math.nextafter(rest, 0.0)
-    return count, rest
-
-
-def _promise(data: Source, epsilon: float, delta: float) -> DP:
-    if not isinstance(data, Dataset):
-        return DP(epsilon, delta, "row", Neighbours.ADD_REMOVE, caveats=(FLOAT_CAVEAT,))
-    return dp(data, epsilon, delta, caveats=(FLOAT_CAVEAT,))
+def _first(model: torch.nn.Module) -> torch.nn.Parameter:
+    """The first parameter that is trained: by its dtype and device the model's are known."""
+    return next(iter(trainable(model).values()))
 
 
 def _delta(data: Source, delta: float | None) -> float:

@@ -58,8 +58,20 @@ class Examples:
         if len({len(part) for part in data}) > 1:
             raise InvalidRequest("tensors of different lengths were given", "one row for each unit in each")
 
-    def read(self) -> tuple[tuple[torch.Tensor, ...], NDArray[np.int64]]:
-        """The tensors, and each row's unit, shape (rows,)."""
+    def like(self, model: torch.Tensor) -> torch.Tensor | None:
+        """A row like those of a dataset's features, made up; None of tensors of the caller's own.
+
+        Args:
+            model: one of the model's parameters, for dtype and device.
+        """
+        return None if self._features is None else model.new_zeros((1, self._features.width))
+
+    def read(self, dtype: torch.dtype | None = None) -> tuple[tuple[torch.Tensor, ...], NDArray[np.int64]]:
+        """The tensors, and each row's unit, shape (rows,).
+
+        Args:
+            dtype: of a dataset's features; float32 if not given.
+        """
         import torch
 
         if not isinstance(self._data, Dataset) or self._features is None:
@@ -67,7 +79,7 @@ class Examples:
             return tensors, np.arange(len(tensors[0]), dtype=np.int64)
         named = [*self._features.names] + ([] if self._target is None else [self._target])
         arrays = self._data.arrays(named, bounded=True)
-        inputs = torch.from_numpy(self._features.encode(arrays))
+        inputs = torch.from_numpy(self._features.encode(arrays)).to(dtype or torch.float32)
         units = arrays[UNIT].astype(np.int64)
         if self._target is None:
             return (inputs,), units

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from unseen.train.layers import composite_of, layer_of
-from unseen.train.layers.fallback import Fallback
+from unseen.train.layers.fallback import Fallback, Instantiated
 from unseen.train.tape import Record, Tape
 
 __all__ = ["mirrored", "trained"]
@@ -26,8 +26,9 @@ def trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 def mirrored(model: torch.nn.Module, tape: Tape) -> torch.nn.Module:
     """The mirror of a model: shallow copies of its modules, with a tap after each that has trained parameters.
 
-    It is made anew for each step, so that it follows whatever was done to the model in between. A module of a
-    family that is not known, and whatever stands below it, is run row by row (``Fallback``).
+    It is made anew for each step, so that it follows whatever was done to the model in between. The parameters of a
+    module of no known family are lifted to one for each row where that was found to give the same; otherwise the
+    module, and whatever stands below it, is run row by row (``Fallback``).
 
     Args:
         model: any module; a compiled one stands for what was compiled.
@@ -54,7 +55,8 @@ def _one(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.n
         return composite
     own = trained(module)
     layer = layer_of(module, own) if own else None
-    if (own and layer is None) or hasattr(module, "parametrizations"):
+    lifted = bool(own) and layer is None and tape.place(name).lift is not None
+    if (own and layer is None and not lifted) or hasattr(module, "parametrizations"):
         return Fallback(module, tape, name)
     twin = copy.copy(module)
     made[id(module)] = twin
@@ -62,6 +64,8 @@ def _one(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.n
         twin.__dict__[hooks] = OrderedDict(module.__dict__[hooks])
     if layer is not None:
         _watch(twin, tape, tape.record(layer, name))
+    if lifted:
+        _lift(twin, tape, tape.record(Instantiated(module, own), name))
     twin.__dict__["_modules"] = {
         key: None if child is None else _mirrored(child, tape, f"{name}.{key}" if name else key, made)
         for key, child in module.__dict__["_modules"].items()
@@ -74,3 +78,12 @@ def _watch(twin: torch.nn.Module, tape: Tape, record: Record) -> None:
         return tape.tap(record, record.layer.saves(args, keywords), output)
 
     twin.register_forward_hook(hook, prepend=True, with_kwargs=True)
+
+
+def _lift(twin: torch.nn.Module, tape: Tape, record: Record) -> None:
+    def hook(*_: Any) -> None:
+        made = tape.expand(record, list(record.layer.parameters.values()))
+        twin.__dict__["_parameters"] |= dict(zip(record.layer.parameters, made, strict=True))
+
+    twin.__dict__["_parameters"] = dict(twin.__dict__["_parameters"])
+    twin.register_forward_pre_hook(hook, prepend=True)

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from fractions import Fraction
 
-from numpy.typing import NDArray
 import numpy as np
+from numpy.typing import NDArray
 
 from unseen.core import accounting
 from unseen.core.errors import InvalidRequest
@@ -244,7 +244,12 @@ class Shuffled(Sampling):
 
     def sampler(self, ask: Ask, schedule: Schedule, units: NDArray[np.int64], streams: Streams) -> Sampler:
         """A shuffle an epoch."""
-        return ShuffledSampler(units, ask.expected_batch_size, streams)
+        sampler = ShuffledSampler(units, ask.expected_batch_size, streams)
+        if sampler.together * int(ask.epochs or 1) != schedule.steps:
+            raise InvalidRequest(
+                "a run of shuffled batches was resumed on more or fewer units", "the data as they were"
+            )
+        return sampler
 
     def _noise_multiplier(self, ask: Ask, delta: float) -> float:
         if ask.epsilon is None:

@@ -15,10 +15,10 @@ from torch.utils import _pytree as tree
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.fallback import Instantiated
 from unseen.train.layers.layer import Seen
-from unseen.train.layout import found_layout, owners
-from unseen.train.mirror import mirrored
+from unseen.train.layout import Axis, found_layout, owners
+from unseen.train.mirror import mirrored, trained
 from unseen.train.rowwise import rowwise_gradients
-from unseen.train.tape import Place, Record, Tape
+from unseen.train.tape import LEADING, Place, Record, Tape
 
 __all__ = ["SlowModel", "places_of", "stand_ins"]
 
@@ -32,8 +32,8 @@ class SlowModel(UserWarning):
 class _Probe(Tape):
     """Keeps the gradients by what the layers gave, as they are, for each backward pass."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, places: dict[str, Place] | None = None) -> None:
+        super().__init__(places=places)
         self.passes: list[dict[str, list[torch.Tensor]]] = []
         self.shapes: list[dict[str, list[torch.Size]]] = []
         self.inputs: dict[str, tuple[bool, ...]] = {}
@@ -47,8 +47,8 @@ class _Probe(Tape):
         return super().tap(record, inputs, output)
 
     def receive(self, record: Record, seen: Seen) -> None:
-        if not isinstance(record.layer, Instantiated):
-            self.passes[-1].setdefault(record.name, []).append(seen[-1])
+        told = seen if isinstance(record.layer, Instantiated) else seen[-1:]
+        self.passes[-1].setdefault(record.name, []).extend(told)
 
     def by_row(self, record: Record, inputs: list[Any]) -> tuple[bool, ...]:
         found = super().by_row(record, inputs)
@@ -115,7 +115,8 @@ def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] 
 def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int) -> dict[str, Place] | None:
     fewer, rows = (stand_ins((inputs,), count, whole)[0] for count in (FEWER, ROWS))
     _refuse_storing(model, fewer, rows)
-    probe = _Probe()
+    lifts = _lifts(model, fewer, rows)
+    probe = _Probe(lifts)
     mirror = mirrored(model, probe)
     try:
         for made in (fewer, rows):
@@ -133,9 +134,11 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int) -> dict[st
         loss = sum((one[row] * _wave(one[row].shape).to(one)).sum() for one in outputs)
         if torch.is_tensor(loss):
             probe.backward(loss, again=True)
-    places: dict[str, Place] = {}
+    places = dict(lifts)
     for record in probe.records:
         name, kind = record.name, type(record.layer.module).__name__
+        if name in lifts:
+            continue
         if isinstance(record.layer, Instantiated):
             _slow(f"no family of layers knows the module {name!r}, a {kind}: it is run row by row")
             places[name] = Place(by_row=probe.inputs.get(name))
@@ -154,7 +157,93 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int) -> dict[st
             _row_by_row(model, rows, f"rows have no one place in the module {name!r}, a {kind}")
             return None
         places[name] = Place(next(iter(layouts), None))
+    if not _agrees(model, rows, places):
+        _row_by_row(model, rows, "a parameter is used elsewhere than in its own module")
+        return None
     return places
+
+
+def _lifts(model: torch.nn.Module, fewer: torch.Tensor, rows: torch.Tensor) -> dict[str, Place]:
+    """The modules of no known family whose parameters can be lifted to one for each row."""
+    tape = Tape()
+    mirrored(model, tape)
+    found: dict[str, Place] = {}
+    tried: list[int] = [LEADING, 0, 1, 2, 3]
+    waiting = [record.name for record in tape.records if isinstance(record.layer, Instantiated)]
+    while waiting:
+        name = waiting.pop(0)
+        module = model.get_submodule(name)
+        if not trained(module):
+            continue  # its parameters are its children's
+        for lift in tried:
+            leads = all(one.dim() > 0 and one.shape[0] == 1 for one in trained(module).values())
+            if (lift != LEADING or leads) and _lifts_well(model, (fewer, rows), found | {name: Place(lift=lift)}, name):
+                found[name] = Place(lift=lift)
+                tried = [lift, *(one for one in tried if one != lift)]
+                fresh = Tape(places=found)
+                mirrored(model, fresh)  # what stands below it shows now
+                below = [one.name for one in fresh.records if isinstance(one.layer, Instantiated)]
+                waiting += [one for one in below if one not in found and one not in waiting and one.startswith(name)]
+                break
+    return found
+
+
+def _lifts_well(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], places: dict[str, Place], name: str) -> bool:
+    """Whether a mirror with a lifted module gives the model's output, each row by its own parameters."""
+    modes = [module.training for module in model.modules()]
+    model.eval()
+    try:
+        for made in inputs:
+            probe = _Probe(places)
+            probe.begin(len(made), len(made))
+            output, expected = mirrored(model, probe)(made), model(made)
+            pairs = list(zip(tree.tree_leaves(output), tree.tree_leaves(expected), strict=True))
+            if any(one.shape != two.shape or not torch.allclose(one, two, rtol=1e-3, atol=1e-5) for one, two in pairs):
+                return False
+            for row in range(len(made)):
+                probe.passes.append({})
+                probe.backward(_told([one[row] for one, _ in pairs]), again=True)
+            for gradients in zip(*(one.get(name, []) for one in probe.passes), strict=True):
+                if found_layout(gradients) != Axis(0):
+                    return False
+    except (RuntimeError, InvalidRequest, ValueError, IndexError, TypeError, AttributeError):
+        return False
+    finally:
+        for module, mode in zip(model.modules(), modes, strict=True):
+            module.training = mode
+    return True
+
+
+def _agrees(model: torch.nn.Module, inputs: torch.Tensor, places: dict[str, Place]) -> bool:
+    """Whether the layers' gradients of all rows together are the model's ordinary ones, without dropout."""
+    modes = [module.training for module in model.modules()]
+    model.eval()  # whoever drops in another order can't be compared
+    try:
+        tape = Tape(places=places)
+        mirror = mirrored(model, tape)
+        tape.begin(len(inputs), len(inputs))
+        tape.backward(_told(mirror(inputs)))
+        parameters = [one for one in model.parameters() if one.requires_grad]
+        loss = _told(model(inputs))
+        ordinary = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
+        ones = torch.ones(len(tape.blocks), len(inputs), device=inputs.device)
+        with torch.no_grad():
+            found = tape.totals(ones.to(parameters[0].dtype), None)
+    finally:
+        for module, mode in zip(model.modules(), modes, strict=True):
+            module.training = mode
+    for parameter, expected in zip(parameters, ordinary, strict=False):
+        made, wanted = found.get(parameter), expected if expected is not None else torch.zeros_like(parameter)
+        difference = wanted if made is None else made.to(wanted) - wanted
+        if not float(difference.norm()) <= torch.finfo(parameter.dtype).eps ** 0.5 * (float(wanted.norm()) + 1e-3):
+            return False
+    return True
+
+
+def _told(output: Any) -> torch.Tensor:
+    """A loss in which every element of an output counts differently."""
+    leaves = [one for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
+    return torch.stack([(one * _wave(one.shape).to(one)).sum().float() for one in leaves] or [torch.zeros(())]).sum()
 
 
 def _slow(why: str) -> None:
@@ -185,7 +274,7 @@ def _row_by_row(model: torch.nn.Module, inputs: torch.Tensor, why: str) -> None:
         InvalidRequest: torch.func can't run it.
     """
     try:
-        rowwise_gradients(model, Tape(), _total, (inputs,), torch.ones(len(inputs)).to(inputs.device), len(inputs))
+        rowwise_gradients(model, Tape(), _told, (inputs,), torch.ones(len(inputs)).to(inputs.device), len(inputs))
     except RuntimeError as error:
         raise InvalidRequest(
             f"a model was given that can't be trained as it is: {why}; and torch.func can't run it row by row: {error}",
@@ -193,12 +282,6 @@ def _row_by_row(model: torch.nn.Module, inputs: torch.Tensor, why: str) -> None:
             "layers of torch.nn",
         ) from error
     _slow(f"the whole model is run row by row, which is slow: {why}")
-
-
-def _total(output: Any) -> torch.Tensor:
-    return torch.stack(
-        [one.sum() for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
-    ).sum()
 
 
 @contextmanager

@@ -31,7 +31,6 @@ class Run:
         physical_batch_size: greatest number of rows of one pass.
         guarantee: what is promised.
         receipt: the ledger's; None if no ledger was charged.
-        seed: of its coins and noise; None for the real thing.
         diagnostics: whether the owner wants private figures.
         name: random, or the ledger's and its entry's.
         configuration: digest by which a checkpoint knows guard and data again.
@@ -45,7 +44,6 @@ class Run:
     physical_batch_size: int
     guarantee: Guarantee
     receipt: Receipt | None
-    seed: int | None
     diagnostics: bool
     name: str
     configuration: str

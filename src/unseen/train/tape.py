@@ -12,10 +12,12 @@ import torch
 from unseen.train.layers.layer import Layer, Seen, Way, squared, sum_of, weighted
 from unseen.train.layout import Layout
 
-__all__ = ["Block", "Choice", "Place", "Record", "Tape"]
+__all__ = ["LEADING", "Block", "Choice", "Place", "Record", "Tape"]
 
 Choice = Callable[["Record", Seen, int], Way]
 """Which way a layer takes, from what it saw and the number of units."""
+
+LEADING = -1
 
 Totals = dict[torch.nn.Parameter, torch.Tensor]
 
@@ -27,10 +29,13 @@ class Place:
     Args:
         layout: of what it sees; None where the rows come first.
         by_row: of a module that is run row by row, which of its inputs have rows.
+        lift: of a module whose own parameters are lifted to one for each row, how many axes of length 1 come between
+            the rows and the parameter's; ``LEADING`` if the rows take the place of its first axis, which is 1.
     """
 
     layout: Layout | None = None
     by_row: tuple[bool, ...] | None = None
+    lift: int | None = None
 
 
 class _Tap(torch.autograd.Function):
@@ -153,6 +158,10 @@ class Tape:
         self.blocks: list[Block] = []
         self.rows = self.units = 0
 
+    def place(self, name: str) -> Place:
+        """Where the rows are in the module of that name."""
+        return self._places.get(name, Place())
+
     @property
     def records(self) -> list[Record]:
         """All layers'."""
@@ -160,7 +169,7 @@ class Tape:
 
     def record(self, layer: Layer, name: str) -> Record:
         """A new layer of the mirror; it joins the blocks whose parameters it shares."""
-        record = Record(name, layer, self._places.get(name, Place()))
+        record = Record(name, layer, self.place(name))
         shared = list(dict.fromkeys(self._owner[one] for one in layer.parameters.values() if one in self._owner))
         block = Block([one for other in shared for one in other.records] + [record])
         self.blocks = [other for other in self.blocks if other not in shared] + [block]
@@ -217,7 +226,11 @@ class Tape:
     def expand(self, record: Record, parameters: list[torch.nn.Parameter]) -> list[torch.Tensor]:
         """The parameters with a first axis of rows; what is made of them gives each row's gradient."""
         record.calls += 1
-        made = [one.detach().expand(self.rows, *one.shape).requires_grad_() for one in parameters]
+        lift = record.place.lift or 0
+        made = []
+        for one in parameters:
+            rest = one.shape[1:] if lift == LEADING else (*[1] * lift, *one.shape)
+            made.append(one.detach().reshape(1, *rest).expand(self.rows, *rest).requires_grad_())
         self._expanded.append((record, made))
         return made
 

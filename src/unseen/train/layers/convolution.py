@@ -84,10 +84,8 @@ class Convolution(Layer):
         return self._each(seen, units, self._guess(seen), seen[-1].dtype)
 
     def _guess(self, seen: Seen) -> Instantiation:
-        """What is likely the quickest: oneDNN likes full vectors of channels, cuDNN few groups."""
-        wide, narrow, *_ = self.parameters["weight"].shape if "weight" in self.parameters else (0, 0)
-        few = min(wide, narrow) < 8 and self._geometry.groups == 1
-        return unfolded if few or seen[-1].is_cuda else grouped
+        """What is mostly the quicker: oneDNN is good at many groups, cuDNN is not."""
+        return unfolded if seen[-1].is_cuda else grouped
 
     def total(self, seen: Seen, factors: Tensor) -> tuple[Tensor, ...]:
         """See ``Layer.total``."""

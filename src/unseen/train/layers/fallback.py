@@ -21,7 +21,10 @@ class Instantiated(Layer):
 
     def each(self, seen: Seen, units: int) -> tuple[torch.Tensor, ...]:
         """Each unit's rows added up."""
-        return tuple(one.reshape(units, -1, *one.shape[1:]).sum(1) for one in seen)
+        shapes = [parameter.shape for parameter in self.parameters.values()]
+        return tuple(
+            one.reshape(units, one.shape[0] // units, *shape).sum(1) for one, shape in zip(seen, shapes, strict=True)
+        )
 
     def total(self, seen: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The weighted sum."""

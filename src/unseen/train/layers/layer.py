@@ -201,7 +201,8 @@ def weighted(gradients: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     import torch
 
     kind = torch.promote_types(gradients.dtype, torch.float32)
-    return (factors.to(kind) @ gradients.flatten(1).to(kind)).reshape(gradients.shape[1:])
+    flat = gradients.reshape(len(gradients), math.prod(gradients.shape[1:])).to(kind)
+    return (factors.to(kind) @ flat).reshape(gradients.shape[1:])
 
 
 def size_of(tensors: Sequence[torch.Tensor]) -> int:

@@ -99,7 +99,7 @@ class RMSNorm(LayerNorm):
         """Mean square 1 over the normalised axes."""
         import torch
 
-        # Unless it is said, ε is that of the type that the module computes in.
+        # Unless it is given, ε is that of float32 for half precision too.
         module = self.module
         return torch.nn.functional.rms_norm(inputs, module.normalized_shape, None, module.eps)  # type: ignore[arg-type]
 

@@ -150,8 +150,8 @@ class LongShort(torch.autograd.Function):
         weight: torch.Tensor,
         project: torch.Tensor | None,
         back: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """All outputs, cells, and outputs before they are projected, each of shape (steps, rows, …).
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All outputs, cells, their tanh, and outputs before they are projected, each of shape (steps, rows, …).
 
         Args:
             gates: what the inputs and the biases give, shape (steps, rows, 4 * hidden); overwritten with the gates'
@@ -162,24 +162,24 @@ class LongShort(torch.autograd.Function):
             back: whether time runs backward.
         """
         hidden = weight.shape[0] // 4
-        whole = gates.new_empty(*gates.shape[:2], hidden)
-        cells = torch.empty_like(whole)
+        shape = (*gates.shape[:2], hidden)
+        cells, shown, whole = (gates.new_empty(shape) for _ in range(3))
         y = whole if project is None else gates.new_empty(*gates.shape[:2], len(project))
         opens, enters, stays, new, leaves = (
             _in_time(gates[..., part], back) for part in _parts(hidden, (0, 2), (0, 1), (1, 2), (2, 3), (3, 4))
         )
-        steps = (_in_time(one, back) for one in (gates, cells, whole, y))
+        steps = (_in_time(one, back) for one in (gates, cells, shown, whole, y))
         (state, memory), weight = first, weight.t()
-        for step, (gate, cell, inner, output) in enumerate(zip(*steps, strict=True)):
+        for step, (gate, cell, show, inner, output) in enumerate(zip(*steps, strict=True)):
             gate.addmm_(state, weight)
             opens[step].sigmoid_()
             new[step].tanh_()
             leaves[step].sigmoid_()
             memory = torch.mul(stays[step], memory, out=cell).addcmul_(enters[step], new[step])
-            state = torch.tanh(memory, out=inner).mul_(leaves[step])
+            state = torch.mul(torch.tanh(memory, out=show), leaves[step], out=inner)
             if project is not None:
                 state = torch.mm(inner, project.t(), out=output)
-        return y, cells, whole
+        return y, cells, shown, whole
 
     @staticmethod
     def forward(
@@ -188,32 +188,31 @@ class LongShort(torch.autograd.Function):
         first: torch.Tensor,
         memory: torch.Tensor,
         projected: torch.Tensor | None,
-        ran: tuple[torch.Tensor, torch.Tensor],
+        ran: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
         weight: torch.Tensor,
         project: torch.Tensor | None,
         back: bool,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What ``run`` gave, with a graph behind it: all outputs, and the last cell."""
-        context.back, (y, cells) = back, ran
+        context.back, (y, cells, shown) = back, ran
         context.set_materialize_grads(False)
-        context.save_for_backward(gates, memory, cells, weight, project)
+        context.save_for_backward(gates, memory, cells, shown, weight, project)
         return y if projected is None else projected.clone(), cells[0 if back else -1].clone()
 
     @staticmethod
     def backward(context: Any, *gradients: Any) -> Any:
         """Gradients of the gates, of the first output and cell, and of what is projected, if anything is."""
-        gates, memory, cells, weight, project = context.saved_tensors
+        gates, memory, cells, shown, weight, project = context.saved_tensors
         back, hidden = context.back, cells.shape[2]
         enters, stays, new, leaves = torch.unflatten(gates, 2, (4, hidden)).unbind(2)
         # A gate's slope, times what it is multiplied by.
         by_gates = torch.unflatten(torch.addcmul(gates, gates, gates, value=-1), 2, (4, hidden))
         by_enters, by_stays, by_new, by_leaves = by_gates.unbind(2)
-        seen = cells.tanh()
         by_enters.mul_(new)
         by_stays.mul_(before(cells, memory, back))
         torch.addcmul(enters, enters * new, new, value=-1, out=by_new)
-        by_leaves.mul_(seen)
-        by_cells = torch.addcmul(leaves, leaves * seen, seen, value=-1)
+        by_leaves.mul_(shown)
+        by_cells = torch.addcmul(leaves, leaves * shown, shown, value=-1)
         given, last = gradients
         shape = (*cells.shape[:2], weight.shape[1])
         given = gates.new_zeros(()).expand(shape) if given is None else given

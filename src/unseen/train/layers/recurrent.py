@@ -132,11 +132,11 @@ class _LongShortDirection(_Direction):
         project = self.own(PROJECT[0])
         project = None if project is None else project.detach().to(gates.dtype)
         with torch.no_grad():
-            y, cells, whole = LongShort.run(gates.detach(), (state, memory), weight, project, self.back)
+            y, cells, shown, whole = LongShort.run(gates.detach(), (state, memory), weight, project, self.back)
         of_gates, of_projection = self.watched
         gates = of_gates({INPUT[0]: x, STATE[0]: before(y, state, self.back)}, gates)
         projected = None if project is None else of_projection({PROJECT[0]: whole}, y)
-        ran = LongShort.apply(gates, state, memory, projected, (y, cells), weight, project, self.back)  # type: ignore[no-untyped-call]
+        ran = LongShort.apply(gates, state, memory, projected, (y, cells, shown), weight, project, self.back)  # type: ignore[no-untyped-call]
         y, memory = ran
         return y, (_last(y, self.back), memory)
 
