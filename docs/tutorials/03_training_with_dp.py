@@ -419,8 +419,9 @@ for n, colour in zip(sizes, ("#b3261e", "#0e6262"), strict=True):
     axes.plot(prices, [np.mean(scores[n, epsilon]) for epsilon in prices], color=colour, label=f"{n} people")
     axes.plot(np.repeat(prices, 3), [one for epsilon in prices for one in scores[n, epsilon]], ".", color=colour)
     axes.axhline(accuracy(freely, unseen_digits), color=colour, linestyle=":", label=f"{n} people, no privacy")
-axes.set(xscale="log", xticks=prices, xlabel="ε of the whole run", ylabel="accuracy", title="Reading digits")
+axes.set(xscale="log", xlabel="ε of the whole run", ylabel="accuracy", title="Reading digits")
 axes.set_xticks(prices, [f"{epsilon:g}" for epsilon in prices])
+axes.minorticks_off()
 axes.legend()
 figure
 
@@ -465,7 +466,7 @@ axes.legend(loc="lower right")
 figure
 
 # %% [markdown]
-# Read it with care:
+# Without privacy the curve runs through the grey, where no model at ε = 1 can be. Read the rest with care:
 #
 # - Protected, the attack is a coin. This one looks at one finished model and average people. The claim covers every
 #   attack, every intermediate model, and the person about whom most can be known. So measured lies below claimed, even
@@ -493,8 +494,8 @@ assert data.ledger.spent[0] == 1
 # proof: you know your model better than unseen does.
 
 # %% [markdown]
-# The layers of `torch.nn` have fast ways to their clipped sum. Any other module is run row by row: as right, but slower,
-# and unseen says so, once for a session.
+# The layers of `torch.nn` have fast ways to their clipped sum. Any other module is run row by row: just as right, but
+# slower, and unseen says so, once for a session.
 
 
 # %%

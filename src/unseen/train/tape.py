@@ -241,24 +241,25 @@ class Tape:
             loss: the sum of the rows' losses, each weighted as it counts in its unit.
             again: whether another backward pass over the same graph will follow.
         """
-        leaves = [leaf for _, made in self._expanded for leaf in made]
-        wanted = leaves if self._anchor is None else [self._anchor, *leaves]
-        if loss.requires_grad and wanted:
-            found = iter(
-                torch.autograd.grad(loss, wanted, retain_graph=again, allow_unused=True)[len(wanted) - len(leaves) :]
-            )
-            for record, made in self._expanded:
-                gradients = [next(found) for _ in made]
-                self.receive(
-                    record,
-                    tuple(
-                        torch.zeros_like(leaf) if gradient is None else gradient
-                        for leaf, gradient in zip(made, gradients, strict=True)
-                    ),
-                )
-        with torch.no_grad():
-            for block in self.blocks:
-                block.finish(self.units, self._choose)
+        # The caller's autocast is for the forward pass: norms and sums in a lower precision would not hold the bound.
+        with torch.autocast(loss.device.type, enabled=False):
+            leaves = [leaf for _, made in self._expanded for leaf in made]
+            wanted = leaves if self._anchor is None else [self._anchor, *leaves]
+            if loss.requires_grad and wanted:
+                every = torch.autograd.grad(loss, wanted, retain_graph=again, allow_unused=True)
+                found = iter(every[len(wanted) - len(leaves) :])
+                for record, made in self._expanded:
+                    gradients = [next(found) for _ in made]
+                    self.receive(
+                        record,
+                        tuple(
+                            torch.zeros_like(leaf) if gradient is None else gradient
+                            for leaf, gradient in zip(made, gradients, strict=True)
+                        ),
+                    )
+            with torch.no_grad():
+                for block in self.blocks:
+                    block.finish(self.units, self._choose)
 
     def squares(self) -> torch.Tensor:
         """Upper bounds of the squared norms, shape (blocks, units), float64; 0 of a block that was not reached."""
@@ -274,8 +275,9 @@ class Tape:
             finite: see ``Block.total``.
         """
         found: Totals = {}
-        for block, factor in zip(self.blocks, factors, strict=True):
-            found |= block.total(factor, finite)
+        with torch.autocast(factors.device.type, enabled=False):
+            for block, factor in zip(self.blocks, factors, strict=True):
+                found |= block.total(factor, finite)
         return found
 
 

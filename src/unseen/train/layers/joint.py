@@ -56,11 +56,15 @@ class Joint(Layer):
 
         a, g = self._pairs(seen, len(factors))
         kind = torch.promote_types(g.dtype, torch.float32)
-        scaled = g.to(kind) * factors.to(kind).view(-1, 1, 1)
-        if scaled.transpose(0, 1).is_contiguous():
+        a, g, factors = a.to(kind), g.to(kind), factors.to(kind).view(-1, 1, 1)
+        if g.transpose(0, 1).is_contiguous():
             # Where time is first in memory nothing is copied; in which order things are added is free.
-            a, scaled = a.transpose(0, 1), scaled.transpose(0, 1)
-        return self.parted(scaled.flatten(0, 1).T @ a.to(kind).flatten(0, 1))
+            a, g, factors = a.transpose(0, 1), g.transpose(0, 1), factors.transpose(0, 1)
+        if a.numel() < g.numel():
+            a = a * factors
+        else:
+            g = g * factors
+        return self.parted(g.flatten(0, 1).T @ a.flatten(0, 1))
 
     def _norm(self, seen: Seen, units: int) -> torch.Tensor:
         a, g = self._pairs(seen, units)
