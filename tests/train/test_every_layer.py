@@ -388,7 +388,7 @@ def test_what_has_parameters_trains_like_the_loop(name: str, counts: list[int]) 
     check_model(model, torch.optim.SGD(model.parameters(), lr=0.1))
     inputs = labels(*entry.shape, below=5) if entry.ids else numbers(*entry.shape)
     with warnings.catch_warnings():
-        if not held(model):
+        if not held(model) or name == "LinearCrossEntropyLoss":  # a Linear by its class, not by what it computes
             warnings.simplefilter("ignore", SlowModel)
         assert_same(model, (inputs,), counts)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
@@ -166,18 +168,83 @@ def test_what_no_family_knows_is_run_row_by_row_and_said_once() -> None:
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_a_model_that_mixes_rows_is_refused() -> None:
-    class Centred(torch.nn.Module):
+class Before(torch.nn.Module):
+    """Something of all rows, or of one, before a layer."""
+
+    def __init__(self, what: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.what = what
+        self.one = torch.nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.one(self.what(x))  # type: ignore[no-any-return]
+
+
+class After(Before):
+    """The same after it."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.what(self.one(x))
+
+
+@pytest.mark.parametrize("kind", [Before, After])
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda x: x - x.mean(0),
+        lambda x: x / x.abs().amax(0),
+        lambda x: x.flip(0),
+        lambda x: x.cumsum(0),
+        lambda x: x + x.roll(1, 0),
+        lambda x: torch.nn.functional.normalize(x, dim=0),
+    ],
+    ids=["mean", "greatest", "order", "sum so far", "neighbour", "norm"],
+)
+def test_a_model_that_mixes_rows_is_refused(kind: type[Before], what: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        ClippedSum(kind(what), Flat(), 10).probe(torch.zeros(1, 4))
+
+
+def test_a_model_that_mixes_tokens_of_rows_is_refused() -> None:
+    class Common(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = torch.nn.Embedding(5, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.table(x.amax(0).expand_as(x))  # type: ignore[no-any-return]
+
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        ClippedSum(Common(), Flat(), 10).probe(torch.zeros(1, 3, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("pick", [lambda x: x[x[..., 0] > 0], lambda x: x[(x[..., 0] > 0).nonzero(as_tuple=True)]])
+def test_a_model_that_picks_by_value_is_refused(pick: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """What it picks may be of any row, and as many as there are rows by chance."""
+
+    class Picks(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.one = torch.nn.Linear(4, 3)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            y: torch.Tensor = self.one(x)
-            return y - y.mean(0)
+            return x.sum((1, 2)) + self.one(pick(x)).sum()  # type: ignore[no-any-return]
 
-    with pytest.raises(InvalidRequest, match="mixes rows"):
-        ClippedSum(Centred(), Flat(), 10).probe(torch.zeros(1, 4))
+    with pytest.raises(InvalidRequest, match=r"by its values|mixes rows"):
+        ClippedSum(Picks(), Flat(), 10).probe(torch.zeros(1, 5, 4))
+
+
+def test_a_branch_that_made_up_rows_do_not_take_is_no_way_around() -> None:
+    class Rare(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.rare = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.one(x) if float(x.abs().max()) < 50 else self.rare(x)  # type: ignore[no-any-return]
+
+    with pytest.raises(InvalidRequest, match="rare"):
+        engine(Rare().double(), summed, (100 + rows(7, 4),), COUNTS)
 
 
 def test_a_model_that_stores_its_inputs_is_refused() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -217,11 +218,17 @@ def test_networks_of_the_same_parameters_are_clipped_as_one() -> None:
 
 
 def test_an_output_may_be_changed_in_place() -> None:
-    module = network("LSTM projected")
-    stand_in = composite_of(module, Tape(), "")
-    assert stand_in is not None
-    output, _ = stand_in(rows(2, 3).transpose(0, 1).requires_grad_())
-    torch.relu_(output).sum().backward()
+    class Cut(torch.nn.Module):
+        def __init__(self, kind: str) -> None:
+            super().__init__()
+            self.network = network(kind, batch_first=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.relu_(self.network(x)[0] * 1.0) + torch.relu_(self.network(x)[0])
+
+    for kind in ("LSTM projected", "LSTM"):
+        torch.manual_seed(4)
+        assert_same(Cut(kind), (rows(3, 2),))
 
 
 def test_half_precision_is_clipped_near_the_sum_in_double() -> None:
@@ -237,15 +244,19 @@ def test_a_packed_sequence_is_refused_with_the_fix() -> None:
     stand_in = composite_of(network("LSTM", batch_first=True), Tape(), "reader")
     assert stand_in is not None
     packed = torch.nn.utils.rnn.pack_padded_sequence(rows(2, 3), torch.tensor([3, 2]), batch_first=True)
-    with pytest.raises(InvalidRequest, match=r"'reader'.*padded tensor, and output\[torch.arange\(rows\), lengths - 1\]"):
+    with pytest.raises(InvalidRequest, match=r"'reader'.*the padded tensor, and output\[torch"):
         stand_in(packed)
 
 
 def test_a_weight_that_is_computed_is_refused_with_the_fix() -> None:
-    module = network("LSTM")
-    torch.nn.utils.parametrizations.weight_norm(module, "weight_hh_l0")
-    with pytest.raises(InvalidRequest, match=r"'weight_hh' .*remove_parametrizations"):
-        composite_of(module, Tape(), "")
+    new, old = network("LSTM"), network("GRU")
+    torch.nn.utils.parametrizations.weight_norm(new, "weight_hh_l0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.nn.utils.weight_norm(old, "weight_hh_l0")
+    for module in (new, old):
+        with pytest.raises(InvalidRequest, match=r"'reader.*weight_hh.*remove_parametrizations"):
+            composite_of(module, Tape(), "reader")
 
 
 def test_rows_taken_for_steps_are_refused() -> None:
@@ -262,6 +273,7 @@ def test_rows_taken_for_steps_are_refused() -> None:
         places_of(Swapped(), rows(4, 3))
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
 def test_the_sum_is_that_of_opacus() -> None:
     opacus = pytest.importorskip("opacus")
     torch.manual_seed(7)
@@ -270,9 +282,9 @@ def test_the_sum_is_that_of_opacus() -> None:
     ours.load_state_dict(theirs.state_dict())
     x = rows(5, 4)
     wrapped = opacus.GradSampleModule(theirs)
-    summed_loss(wrapped(x)[0]).backward()
-    samples = dict(theirs.named_parameters())
-    norms = torch.stack([one.grad_sample.flatten(1).square().sum(1) for one in samples.values()]).sum(0).sqrt()
+    summed_loss(wrapped(x.clone().requires_grad_())[0]).backward()
+    samples = {name: one.grad_sample for name, one in theirs.named_parameters()}
+    norms = torch.stack([one.flatten(1).square().sum(1) for one in samples.values()]).sum(0).sqrt()
     factors = (0.5 / norms).clamp(max=1)
 
     class Outputs(torch.nn.Module):
@@ -285,12 +297,6 @@ def test_the_sum_is_that_of_opacus() -> None:
             return output
 
     found = engine(Outputs(), summed_loss, (x,), [1] * 5, 0.5)
-    for name, one in zip((name for name, _ in ours.named_parameters()), found, strict=True):
-        key = next(key for key in samples if key.replace(".", "_").replace("cell", "") or key == name)
-        assert key
-        expected = torch.einsum("i,i...->...", factors, _named(theirs, name).grad_sample)
+    for (name, _), one in zip(ours.named_parameters(), found, strict=True):
+        expected = torch.einsum("i,i...->...", factors, samples[name])
         torch.testing.assert_close(one, expected, rtol=1e-9, atol=1e-12)
-
-
-def _named(module: Any, name: str) -> Any:
-    return getattr(module, name)

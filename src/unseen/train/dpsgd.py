@@ -12,7 +12,7 @@ import numpy as np
 from unseen.core import accounting
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, extra
-from unseen.core.guarantee import DP, Guarantee, Nothing, number, whole
+from unseen.core.guarantee import DP, Guarantee, Neighbours, Nothing, number, whole
 from unseen.core.guard import SEEDED, charge, default_delta
 from unseen.core.noise.entropy import Entropy
 from unseen.core.noise.gradient import FLOAT_CAVEAT
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DPSGD", "Session"]
 
-WITHOUT_EFFECT = ("physical_batch_size", "diagnostics")
+WITHOUT_EFFECT = ("physical_batch_size", "diagnostics", "compile")
 """Arguments that a resumed run may have otherwise."""
 
 
@@ -60,6 +60,7 @@ class DPSGD:
         sampling: how units come into steps: ``Poisson()``, or ``Shuffled()`` if asked for.
         accountant: what prices a run: ``PrivacyLoss()``; a run priced by ``CentralLimit()`` promises nothing.
         diagnostics: fill ``Session.private``, for the owner alone, at a further forward pass a step.
+        compile: make each pass one compiled graph: worth it in long runs.
         seed: see ``Guard``. Each step's coins, noise and dropout follow from it, so that a resumed run repeats a whole
             one to the bit.
 
@@ -95,6 +96,7 @@ class DPSGD:
         sampling: Sampling | type[Sampling] = Poisson,
         accountant: Accountant | type[Accountant] = PrivacyLoss,
         diagnostics: bool = False,
+        compile: bool = False,
         seed: int | None = None,
     ) -> None:
         if (epsilon is None) == (noise_multiplier is None):
@@ -123,7 +125,7 @@ class DPSGD:
         self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
         self.dataset_size = None if dataset_size is None else whole("dataset_size", dataset_size, 1)
         self.physical_batch_size = whole("physical_batch_size", physical_batch_size, 1)
-        self.diagnostics = bool(diagnostics)
+        self.diagnostics, self.compile = bool(diagnostics), bool(compile)
         self.seed = None if seed is None else whole("seed", seed)
         self.sampling.check(self._ask)
 
@@ -151,6 +153,11 @@ class DPSGD:
         """What a run would do and promise: what a ledger's composition prices. Charges nothing."""
         delta = _delta(data, self.delta)
         relation = self.sampling.relation(data.neighbours if isinstance(data, Dataset) else None)
+        if isinstance(data, Dataset) and data.part is not None and relation is not Neighbours.ADD_REMOVE:
+            raise InvalidRequest(
+                f"a run under {relation} on the part {data.part[1]!r} was asked for",
+                "the whole dataset: a unit that is exchanged may move to another part, and changes two",
+            )
         epsilon, event = self.sampling.price(self._ask, delta)
         unit = data.schema.unit_name if isinstance(data, Dataset) else "row"
         guarantee = self.accountant.promise(DP(epsilon, delta, unit, relation, caveats=(FLOAT_CAVEAT,)))
@@ -274,7 +281,7 @@ class DPSGD:
         for one in optimizers or (None,):
             check_model(model, one)
         examples = Examples(data, target, features)
-        clipped = ClippedSum(model, self.clipping, self.physical_batch_size)
+        clipped = ClippedSum(model, self.clipping, self.physical_batch_size, compile=self.compile)
         like = inputs if inputs is not None else examples.like(_first(model))
         if like is not None:
             clipped.probe(like.to(_first(model).device))

@@ -36,18 +36,31 @@ def check_model(model: Any, optimizer: Any) -> None:
 
     if not isinstance(model, torch.nn.Module):
         raise InvalidRequest(f"a model of type {type(model).__name__!r} was given", "a torch.nn.Module")
-    batch_norm = (
-        torch.nn.BatchNorm1d,
-        torch.nn.BatchNorm2d,
-        torch.nn.BatchNorm3d,
-        torch.nn.SyncBatchNorm,
-    )
     for name, module in model.named_modules():
-        if isinstance(module, batch_norm):
+        kind = type(module).__name__
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             raise InvalidRequest(
-                f"the module {name!r} is a {type(module).__name__}",
+                f"the module {name!r} is a {kind}",
                 "modules that treat each row by itself: batch statistics mix people and are stored unnoised",
-                f"torch.nn.GroupNorm(1, {module.num_features})",
+                f"torch.nn.GroupNorm(1, {module.num_features or 'channels'})",
+            )
+        if any(torch.nn.parameter.is_lazy(one) for one in module.parameters(recurse=False)):
+            raise InvalidRequest(
+                f"the module {name!r} is a {kind} whose parameters have no shape yet",
+                "modules that know their shapes",
+                f"torch.nn.{kind.removeprefix('Lazy')}, or one call on made-up rows: model(torch.zeros(1, ...))",
+            )
+        if getattr(module, "max_norm", None) is not None:
+            raise InvalidRequest(
+                f"the module {name!r} is a {kind} whose max_norm rewrites what is looked up",
+                "modules whose parameters only the optimizer changes",
+                "max_norm=None",
+            )
+        if isinstance(module, torch.nn.AdaptiveLogSoftmaxWithLoss):
+            raise InvalidRequest(
+                f"the module {name!r}, a {kind}, sends rows to clusters by their labels",
+                "modules that treat each row by itself",
+                "torch.nn.Linear, with torch.nn.CrossEntropyLoss",
             )
         if getattr(module, "track_running_stats", False):
             raise InvalidRequest(

@@ -43,28 +43,30 @@ class Axis(Layout):
 
 @dataclass(frozen=True)
 class Folded(Layout):
-    """Another axis was folded into the first, each row's part together."""
+    """Another axis was folded into the first, each row's part together.
+
+    Args:
+        times: that axis's length, at least 2.
+    """
+
+    times: int
 
     def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
         """As it is."""
         return tensor
 
     def fits(self, tensor: torch.Tensor, rows: int) -> bool:
-        """A multiple of the rows."""
-        return tensor.dim() > 0 and tensor.shape[0] % rows == 0 and tensor.shape[0] > rows
+        """As many times the rows."""
+        return tensor.dim() > 0 and tensor.shape[0] == self.times * rows
 
 
 @dataclass(frozen=True)
-class Interleaved(Layout):
+class Interleaved(Folded):
     """Another axis was folded into the first, and the rows alternate."""
 
     def arranged(self, tensor: torch.Tensor, rows: int) -> torch.Tensor:
         """Each row's part brought together."""
         return tensor.reshape(-1, rows, *tensor.shape[1:]).movedim(1, 0).flatten(0, 1)
-
-    def fits(self, tensor: torch.Tensor, rows: int) -> bool:
-        """A multiple of the rows."""
-        return Folded().fits(tensor, rows)
 
 
 def found_layout(gradients: Sequence[torch.Tensor]) -> Layout | None:
@@ -79,7 +81,8 @@ def found_layout(gradients: Sequence[torch.Tensor]) -> Layout | None:
     rows = len(gradients)
     shape = gradients[0]
     candidates: list[Layout] = [Axis(axis) for axis in range(shape.dim())]
-    candidates += [Folded(), Interleaved()]
+    if shape.dim() and shape.shape[0] > rows and shape.shape[0] % rows == 0:
+        candidates += [Folded(shape.shape[0] // rows), Interleaved(shape.shape[0] // rows)]
     for layout in candidates:
         if layout.fits(shape, rows) and all(
             _only(layout.arranged(gradient, rows), row, rows) for row, gradient in enumerate(gradients)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -38,5 +39,12 @@ def row_losses(loss_fn: Loss, output: Any, others: tuple[torch.Tensor, ...]) -> 
         alone = tree.tree_map(lambda leaf: leaf.unsqueeze(0) if torch.is_tensor(leaf) else leaf, output)
         return loss_fn(alone, *(other.unsqueeze(0) for other in others)).sum()
 
-    losses: torch.Tensor = torch.func.vmap(one, randomness="different")(output, *others)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+        try:
+            losses: torch.Tensor = torch.func.vmap(one, randomness="different")(output, *others)
+        except RuntimeError:  # what looks at values can't be asked for all rows together
+            rows = range(len(tree.tree_leaves(output)[0]))
+            taken = [tree.tree_map(lambda leaf, row=row: leaf[row], (output, *others)) for row in rows]
+            losses = torch.stack([one(*row) for row in taken])
     return losses

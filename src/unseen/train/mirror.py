@@ -19,8 +19,13 @@ _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always
 
 
 def trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """A module's own parameters that are trained, without its children's."""
-    return {name: one for name, one in module.named_parameters(recurse=False) if one.requires_grad}
+    """A module's own parameters that are trained: without its children's, but with those in its lists of parameters."""
+    lists = (torch.nn.ParameterList, torch.nn.ParameterDict)
+    named = dict(module.named_parameters(recurse=False))
+    for key, child in module.named_children():
+        if isinstance(child, lists):
+            named |= {f"{key}.{name}": one for name, one in child.named_parameters()}
+    return {name: one for name, one in named.items() if one.requires_grad}
 
 
 def mirrored(model: torch.nn.Module, tape: Tape) -> torch.nn.Module:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
+from unseen.train.independence import left_alone, mixing, refuse_mixing, refuse_storing, selects, without_dropout
 from unseen.train.layers.fallback import Instantiated
 from unseen.train.layers.layer import Seen
 from unseen.train.layout import Axis, found_layout, owners
@@ -96,14 +95,15 @@ def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] 
     Raises:
         InvalidRequest: the model mixes rows, stores something of them, or can't be run on rows like these.
     """
-    with _left_alone(model):
-        # A token's number: 0 is often a padding that a model masks, and 1 may be more than there are.
-        for whole in (1, 0):
+    with left_alone(model):
+        # A token's number: 0 is often a padding that a model masks, and 1 may be more than there are. A model may
+        # want numbers above zero.
+        for whole, positive in ((1, False), (0, True), (0, False)):
             try:
-                return _places(model, inputs, whole)
+                return _places(model, inputs, whole, positive)
             except InvalidRequest:
                 raise
-            except (IndexError, RuntimeError, ValueError, TypeError) as error:
+            except (ArithmeticError, IndexError, RuntimeError, ValueError, TypeError) as error:
                 problem = error
     raise InvalidRequest(
         f"a model that fails on inputs of shape (rows, {', '.join(map(str, inputs.shape[1:]))}), {inputs.dtype}, "
@@ -112,9 +112,20 @@ def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] 
     ) from problem
 
 
-def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int) -> dict[str, Place] | None:
+def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: bool) -> dict[str, Place] | None:
     fewer, rows = (stand_ins((inputs,), count, whole)[0] for count in (FEWER, ROWS))
-    _refuse_storing(model, fewer, rows)
+    others = stand_ins((inputs,), 2 * ROWS, 1 - whole)[0][ROWS:]
+    if positive:
+        fewer, rows, others = fewer.abs(), rows.abs(), others.abs()
+    refuse_storing(model, fewer, rows)
+    _refuse_nan(model, rows)
+    try:
+        refuse_mixing(model, rows, others)
+    except (IndexError, RuntimeError):
+        refuse_mixing(model, rows, rows.flip(0))  # the other number is no token
+    if selects(model, rows):
+        _row_by_row(model, rows, "it picks some of what it computes by its values")
+        return None
     lifts = _lifts(model, fewer, rows)
     probe = _Probe(lifts)
     mirror = mirrored(model, probe)
@@ -147,16 +158,11 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int) -> dict[st
         layouts = {found_layout(gradients) for gradients in calls}
         shared = [one.get(name) for one in probe.shapes]
         if None in layouts and shared[0] != shared[1] and any(owners(one) > 1 for one in calls):
-            raise InvalidRequest(
-                f"a model that mixes rows was given: what {name!r}, a {kind}, computes for one row changes another's "
-                "output",
-                "a model that treats each row by itself",
-                "a norm over the features of one row, as torch.nn.LayerNorm or GroupNorm",
-            )
+            raise mixing(f"{name!r}, a {kind},")
         if None in layouts or len(layouts) > 1 or len({len(one.get(name, [])) for one in probe.passes}) > 1:
             _row_by_row(model, rows, f"rows have no one place in the module {name!r}, a {kind}")
             return None
-        places[name] = Place(next(iter(layouts), None))
+        places[name] = Place(next(iter(layouts), None), unused=not layouts)
     if not _agrees(model, rows, places):
         _row_by_row(model, rows, "a parameter is used elsewhere than in its own module")
         return None
@@ -172,11 +178,11 @@ def _lifts(model: torch.nn.Module, fewer: torch.Tensor, rows: torch.Tensor) -> d
     waiting = [record.name for record in tape.records if isinstance(record.layer, Instantiated)]
     while waiting:
         name = waiting.pop(0)
-        module = model.get_submodule(name)
-        if not trained(module):
+        own = trained(model.get_submodule(name))
+        if not own or any("." in key for key in own):
             continue  # its parameters are its children's
         for lift in tried:
-            leads = all(one.dim() > 0 and one.shape[0] == 1 for one in trained(module).values())
+            leads = all(one.dim() > 0 and one.shape[0] == 1 for one in own.values())
             if (lift != LEADING or leads) and _lifts_well(model, (fewer, rows), found | {name: Place(lift=lift)}, name):
                 found[name] = Place(lift=lift)
                 tried = [lift, *(one for one in tried if one != lift)]
@@ -190,48 +196,41 @@ def _lifts(model: torch.nn.Module, fewer: torch.Tensor, rows: torch.Tensor) -> d
 
 def _lifts_well(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], places: dict[str, Place], name: str) -> bool:
     """Whether a mirror with a lifted module gives the model's output, each row by its own parameters."""
-    modes = [module.training for module in model.modules()]
-    model.eval()
     try:
-        for made in inputs:
-            probe = _Probe(places)
-            probe.begin(len(made), len(made))
-            output, expected = mirrored(model, probe)(made), model(made)
-            pairs = list(zip(tree.tree_leaves(output), tree.tree_leaves(expected), strict=True))
-            if any(one.shape != two.shape or not torch.allclose(one, two, rtol=1e-3, atol=1e-5) for one, two in pairs):
-                return False
-            for row in range(len(made)):
-                probe.passes.append({})
-                probe.backward(_told([one[row] for one, _ in pairs]), again=True)
-            for gradients in zip(*(one.get(name, []) for one in probe.passes), strict=True):
-                if found_layout(gradients) != Axis(0):
+        with without_dropout(model):
+            for made in inputs:
+                probe = _Probe(places)
+                probe.begin(len(made), len(made))
+                output, expected = mirrored(model, probe)(made), model(made)
+                pairs = list(zip(tree.tree_leaves(output), tree.tree_leaves(expected), strict=True))
+                if any(
+                    one.shape != two.shape or not torch.allclose(one, two, rtol=1e-3, atol=1e-5) for one, two in pairs
+                ):
                     return False
+                for row in range(len(made)):
+                    probe.passes.append({})
+                    probe.backward(_told([one[row] for one, _ in pairs]), again=True)
+                for gradients in zip(*(one.get(name, []) for one in probe.passes), strict=True):
+                    if found_layout(gradients) != Axis(0):
+                        return False
     except (RuntimeError, InvalidRequest, ValueError, IndexError, TypeError, AttributeError):
         return False
-    finally:
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
     return True
 
 
 def _agrees(model: torch.nn.Module, inputs: torch.Tensor, places: dict[str, Place]) -> bool:
     """Whether the layers' gradients of all rows together are the model's ordinary ones, without dropout."""
-    modes = [module.training for module in model.modules()]
-    model.eval()  # whoever drops in another order can't be compared
-    try:
-        tape = Tape(places=places)
+    parameters = [one for one in model.parameters() if one.requires_grad]
+    tape = Tape(places=places)
+    with without_dropout(model):  # whoever drops in another order can't be compared
         mirror = mirrored(model, tape)
         tape.begin(len(inputs), len(inputs))
         tape.backward(_told(mirror(inputs)))
-        parameters = [one for one in model.parameters() if one.requires_grad]
         loss = _told(model(inputs))
         ordinary = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
-        ones = torch.ones(len(tape.blocks), len(inputs), device=inputs.device)
-        with torch.no_grad():
-            found = tape.totals(ones.to(parameters[0].dtype), None)
-    finally:
-        for module, mode in zip(model.modules(), modes, strict=True):
-            module.training = mode
+    ones = torch.ones(len(tape.blocks), len(inputs), device=inputs.device)
+    with torch.no_grad():
+        found = tape.totals(ones.to(parameters[0].dtype), None)
     for parameter, expected in zip(parameters, ordinary, strict=False):
         made, wanted = found.get(parameter), expected if expected is not None else torch.zeros_like(parameter)
         difference = wanted if made is None else made.to(wanted) - wanted
@@ -250,21 +249,11 @@ def _slow(why: str) -> None:
     warnings.warn(why, SlowModel, stacklevel=2)
 
 
-def _refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
-    """Refuse a model whose buffers depend on what it is given."""
-    before, after = [buffer.clone() for buffer in model.buffers()], []
+def _refuse_nan(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     with torch.no_grad():
-        for made in inputs:
-            model(made)
-            after.append([buffer.clone() for buffer in model.buffers()])
-            for buffer, value in zip(model.buffers(), before, strict=True):
-                buffer.copy_(value)
-    if any(not torch.equal(one, two) for one, two in zip(*after, strict=True)):
-        raise InvalidRequest(
-            "a model that keeps something of its inputs in a buffer was given",
-            "modules that store nothing of the data but what their noised gradients say",
-            "track_running_stats=False, or a buffer that does not change",
-        )
+        leaves = [one for one in tree.tree_leaves(model(inputs)) if torch.is_tensor(one) and one.is_floating_point()]
+    if any(bool(one.isnan().any()) for one in leaves):
+        raise ArithmeticError("it gives NaN for every kind of made-up rows")
 
 
 def _row_by_row(model: torch.nn.Module, inputs: torch.Tensor, why: str) -> None:
@@ -282,17 +271,3 @@ def _row_by_row(model: torch.nn.Module, inputs: torch.Tensor, why: str) -> None:
             "layers of torch.nn",
         ) from error
     _slow(f"the whole model is run row by row, which is slow: {why}")
-
-
-@contextmanager
-def _left_alone(model: torch.nn.Module) -> Iterator[None]:
-    """Buffers and generators as they were."""
-    before = [buffer.clone() for buffer in model.buffers()]
-    devices = [one.device for one in model.parameters() if one.device.type == "cuda"]
-    with torch.random.fork_rng(devices=list(dict.fromkeys(one.index for one in devices))):
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for buffer, value in zip(model.buffers(), before, strict=True):
-                    buffer.copy_(value)

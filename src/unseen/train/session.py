@@ -167,6 +167,12 @@ class Session:
         draw: Draw,
         public_loss: Callable[[], torch.Tensor] | None,
     ) -> None:
+        import torch
+
+        device = batch[0].device.type
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):  # its casts look like uses of parameters that no layer makes
+                self._sum.probe(batch[0])
         entropy, parameters = self._streams.of("noise of step", self._number), list(trainable(self._model).values())
         if self._run.diagnostics:
             loss = mean_loss(self._model, loss_fn, batch, self._run.physical_batch_size, self._devices)

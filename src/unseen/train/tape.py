@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from unseen.core.errors import InvalidRequest
 from unseen.train.layers.layer import Layer, Seen, Way, squared, sum_of, weighted
 from unseen.train.layout import Layout
 
@@ -28,12 +29,14 @@ class Place:
 
     Args:
         layout: of what it sees; None where the rows come first.
+        unused: whether it saw nothing when the model was looked at.
         by_row: of a module that is run row by row, which of its inputs have rows.
         lift: of a module whose own parameters are lifted to one for each row, how many axes of length 1 come between
             the rows and the parameter's; ``LEADING`` if the rows take the place of its first axis, which is 1.
     """
 
     layout: Layout | None = None
+    unused: bool = False
     by_row: tuple[bool, ...] | None = None
     lift: int | None = None
 
@@ -209,8 +212,13 @@ class Tape:
     def receive(self, record: Record, seen: Seen) -> None:
         """Take what a layer saw in one call."""
         block = self._owner[next(iter(record.layer.parameters.values()))]
-        if record.place.layout is not None:
-            seen = tuple(record.place.layout.arranged(tensor, self.rows) for tensor in seen)
+        layout = record.place.layout
+        if layout is not None:
+            if not layout.fits(seen[-1], self.rows):
+                raise _elsewhere(record)
+            seen = tuple(layout.arranged(tensor, self.rows) for tensor in seen)
+        elif record.name in self._places and record.place.unused:
+            raise _elsewhere(record)
         with torch.no_grad():
             if block.at_once:
                 block.look(record, seen, self.units, self._choose)
@@ -279,6 +287,13 @@ class Tape:
             for block, factor in zip(self.blocks, factors, strict=True):
                 found |= block.total(factor, finite)
         return found
+
+
+def _elsewhere(record: Record) -> InvalidRequest:
+    return InvalidRequest(
+        f"a model was given whose module {record.name!r} saw rows elsewhere than when the model was looked at",
+        "a model whose shapes and branches do not depend on the values of its inputs",
+    )
 
 
 def _of_units(tensor: torch.Tensor, units: int) -> torch.Tensor:

@@ -14,8 +14,11 @@ from unseen.train.tape import Record
 
 __all__ = ["Tuner", "first_way"]
 
-ROUNDS = 2
-NOTICEABLE = 0.03
+ROUNDS = 3
+SHARE = 1.5
+"""What layers may keep by default, as a share of their inputs and output gradients. A layer that keeps gradients lets go of
+those, so that the peak grows by less."""
+NOTICEABLE = 0.01
 """Of the time of all layers: a way that saves memory may cost so much more."""
 
 
@@ -46,7 +49,7 @@ class Tuner:
     and otherwise is as small as can be. Only times and shapes decide, and choices change nothing but rounding.
 
     Args:
-        budget: bytes; None allows what keeping each layer's input and output gradient would take.
+        budget: bytes; None allows one and a half of what each layer's input and output gradient take.
     """
 
     def __init__(self, budget: int | None = None) -> None:
@@ -73,7 +76,7 @@ class Tuner:
         fresh = [key for key in self._measured if key not in self._chosen]
         if not fresh:
             return
-        budget = sum(self._plain.values()) if self._budget is None else self._budget
+        budget = SHARE * sum(self._plain.values()) if self._budget is None else self._budget
         chosen = {key: min(found, key=lambda one: one.seconds) for key, found in self._measured.items()}
         spare = NOTICEABLE * sum(one.seconds for one in chosen.values())
         while steps := [

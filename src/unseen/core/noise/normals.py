@@ -6,114 +6,149 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.errors import extra
-from unseen.core.noise.entropy import Entropy, counter_mode
+from unseen.core.noise.entropy import Entropy
+from unseen.core.noise.keystream import STRIDE, compiled, keystream
 
-__all__ = ["FURTHEST", "add_normals", "transform"]
+__all__ = ["BLOCK", "FURTHEST", "WORTH_A_THREAD", "add_normals", "double", "single", "transform"]
 
 FURTHEST = math.sqrt(2 * 65 * math.log(2))
-"""No normal is further from zero than this: 9.4926 standard deviations."""
+"""No normal is further from zero than this: 9.4926 standard deviations, up to rounding."""
 
-BLOCK = 1 << 14
-"""Elements made at once: their words and themselves stay in a core's own cache."""
+BLOCK = 1 << 15
+"""Elements made at once: their words stay in a core's second cache."""
 
 WORTH_A_THREAD = 1 << 18
 """Elements that take longer to make than a thread takes to start."""
 
-# Bits of the angle within an eighth of the circle, its words, and the terms of the series of log, sine and cosine.
-_LAYOUT: dict[np.dtype[Any], tuple[int, type[np.unsignedinteger[Any]], int, int, int]] = {
-    np.dtype(np.float32): (29, np.uint32, 6, 6, 6),
-    np.dtype(np.float64): (61, np.uint64, 10, 9, 9),
-}
+WORDS_A_PAIR = {np.dtype(np.float32): 1.5, np.dtype(np.float64): 2.0}
+"""Uniform 64-bit words that make a pair of normals."""
+
+_LOT = 512  # pairs between the two steps of a transform: they stay in the first cache
 
 
-@cache
-def transform(dtype: np.dtype[Any]) -> Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], None]:
-    """The compiled transform ``add(radii, angles, out, scale)`` for float32 or float64.
+def _series(kind: type[Any], logarithm: int, sine: int, cosine: int) -> list[tuple[Any, ...]]:
+    """The first terms, the last first, of -2 artanh(s) · 2 / s, sin(x) / x and cos(x), in the argument's square.
 
-    It adds ``scale`` times a pair of normals, made of one word of each kind, to ``out[i]`` and
-    ``out[len(out) // 2 + i]``.
-
-    Args:
-        dtype: of ``out``, which is contiguous and of even length 2n.
-
-    ``radii`` are n uniform 64-bit words; ``angles`` n uniform words of 32 bits for float32, of 64 for float64.
-
-    The radius is sqrt(-2 log u) with u = (word + 1/2) / 2^64, so the tail needs no second look: in exact
-    arithmetic P(radius > x) is exp(-x²/2) up to 2^-65 at every x, relatively up to 1e-6 out to x = 7.9 and up to
-    2e-3 out to 8.8, and the radius is at most ``FURTHEST``. The angle's word gives three bits, two signs and which
-    output has the sine, and the midpoint of one of 2^29 or 2^61 equal cells of an eighth of the circle; so the
-    output is exactly symmetric under signs and exchange. Logarithm, sine and cosine are series in double precision
-    whose remainders are relatively below 2e-10 for float32 and 3e-17 for float64; the sum is rounded to ``dtype``
-    once.
-
-    Proven about floats: with a finite ``out`` and ``scale`` no square root of a negative number, no logarithm
-    of zero and no division by zero is met, so no normal is infinite or NaN. Only tested, against 60 digits: the
-    rounding errors, below 1e-15 relative in double precision. A radius below 1e-7 is coarse, since u rounds to
-    53 bits; it is zero with probability 2^-54. No operation is fused or reordered, which is tested too.
-
-    Source: Box and Muller 1958. The series are those of atanh, sine and cosine (Abramowitz and Stegun 4.6.33,
-    4.3.65, 4.3.66).
+    Source: Abramowitz and Stegun 4.6.33, 4.3.65, 4.3.66.
     """
-    numba: Any = extra("numba", "train")
-    real = dtype.type
-    width, _, log_terms, sine_terms, cosine_terms = _LAYOUT[dtype]
-    logarithm = tuple(-4.0 / (2 * k + 1) for k in reversed(range(log_terms)))  # -2 log m, in s = (m - 1) / (m + 1)
-    sine = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in reversed(range(sine_terms)))
-    cosine = tuple((-1.0) ** k / math.factorial(2 * k) for k in reversed(range(cosine_terms)))
-    root_half = int(np.float64(math.sqrt(0.5)).view(np.int64))
-    eighth = math.pi / 4 * 2.0**-width
-    minus_two_log_two = -2 * math.log(2)
-    fraction, exponent, one = np.uint64((1 << width) - 1), np.int64(52), np.uint64(1)
-
-    def add(radii: Any, angles: Any, out: Any, scale: Any) -> None:
-        half = len(out) // 2
-        for i in range(half):
-            # u = 2^e · m with m within sqrt(2) of 1 (below: at most 1 where e is 0, so that no logarithm is positive)
-            u = np.float64((np.float64(radii[i]) + 0.5) * 2.0**-64)
-            bits = u.view(np.int64)
-            e = (bits - root_half) >> exponent
-            m = np.int64(bits - (e << exponent)).view(np.float64)
-            s = (m - 1.0) / (m + 1.0)
-            square = s * s
-            series = 0.0
-            for term in logarithm:
-                series = series * square + term
-            radius = scale * math.sqrt(e * minus_two_log_two + s * series)
-
-            word = np.uint64(angles[i])
-            angle = (np.float64(np.int64(word & fraction)) + 0.5) * eighth
-            square = angle * angle
-            series = 0.0
-            for term in sine:
-                series = series * square + term
-            short = radius * (angle * series)
-            series = 0.0
-            for term in cosine:
-                series = series * square + term
-            long = radius * series
-
-            top = word >> np.uint64(width)
-            short *= 1.0 - 2.0 * np.float64(np.int64(top & one))
-            long *= 1.0 - 2.0 * np.float64(np.int64((top >> one) & one))
-            swapped = (top >> np.uint64(2)) != np.uint64(0)
-            out[i] = real(np.float64(out[i]) + (short if swapped else long))
-            out[half + i] = real(np.float64(out[half + i]) + (long if swapped else short))
-
-    try:
-        compiled: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(add)
-    except RuntimeError:  # there is no folder to keep it in
-        compiled = numba.njit(nogil=True, error_model="numpy")(add)
-    return compiled  # type: ignore[no-any-return]
+    terms = [
+        [-4.0 / (2 * k + 1) for k in range(logarithm)],
+        [(-1.0) ** k / math.factorial(2 * k + 1) for k in range(sine)],
+        [(-1.0) ** k / math.factorial(2 * k) for k in range(cosine)],
+    ]
+    return [tuple(kind(term) for term in reversed(each)) for each in terms]
 
 
-def add_normals(arrays: Sequence[NDArray[Any]], scale: float, entropy: Entropy, threads: int = 1) -> None:
+# Constants have the precision in which they are used: Numba, like NumPy, then rounds every result to it.
+_U, _I, _S, _D = np.uint32, np.int32, np.float32, np.float64
+_LOG_S, _SINE_S, _COSINE_S = _series(_S, 5, 5, 6)
+_LOG_D, _SINE_D, _COSINE_D = _series(_D, 10, 9, 9)
+_ROOT_HALF_S, _ROOT_HALF_D = _S(math.sqrt(0.5)).view(_I), _D(math.sqrt(0.5)).view(np.int64)
+_LOG_QUARTER_S, _LOG_QUARTER_D = _S(-2 * math.log(2)), _D(-2 * math.log(2))
+_CELL_S, _CELL_D = _S(math.pi / 4 * 2.0**-29), _D(math.pi / 4 * 2.0**-61)
+_HALF_S, _ONE_S, _TWO_S, _DOWN_S = _S(0.5), _S(1), _S(2), _S(2.0**-32)
+
+
+@compiled
+def _sum(terms: Any, square: Any) -> Any:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total * square + term
+    return total
+
+
+@compiled
+def single(high: Any, low: Any, angle: Any) -> Any:
+    """A radius and a point of the unit circle in single precision, from 64 and 32 uniform bits.
+
+    As ``double``, but nothing has more than 32 bits, so that a register holds twice as many: u is rounded to 24 bits
+    where log u is far from zero, and 1 - u, made from the complement, where it is near. The angle has 2^29 cells.
+    """
+    u = _S((_S(high) + (_S(low) + _HALF_S) * _DOWN_S) * _DOWN_S)
+    rest = (_S(_U(~high)) + (_S(_U(~low)) + _HALF_S) * _DOWN_S) * _DOWN_S
+    bits = u.view(_I)
+    e = _I(_I(bits - _ROOT_HALF_S) >> _I(23))
+    less = -rest if e == _I(0) else _I(bits - _I(e << _I(23))).view(_S) - _ONE_S
+    s = less / (less + _TWO_S)
+    radius = np.sqrt(_S(e) * _LOG_QUARTER_S + s * _sum(_LOG_S, s * s))
+
+    turn = (_S(_I(angle & _U(2**29 - 1))) + _HALF_S) * _CELL_S
+    short, long = _S(turn * _sum(_SINE_S, turn * turn)), _S(_sum(_COSINE_S, turn * turn))
+    signed_short = _U(short.view(_U) ^ _U(_U(angle << _U(2)) & _U(2**31))).view(_S)
+    signed_long = _U(long.view(_U) ^ _U(_U(angle << _U(1)) & _U(2**31))).view(_S)
+    swapped = angle >= _U(2**31)
+    return radius, (signed_short if swapped else signed_long), (signed_long if swapped else signed_short)
+
+
+@compiled
+def double(word: Any, angle: Any) -> Any:
+    """A radius and a point of the unit circle in double precision, from 64 uniform bits each.
+
+    The radius is sqrt(-2 log u) with u = (word + 1/2) / 2^64 = 2^e · m, where m is within sqrt(2) of 1, and at most 1
+    where e is 0, so that no logarithm is positive. The angle gives three bits, two signs and which coordinate is the
+    sine, and the midpoint of one of 2^61 equal cells of an eighth of the circle.
+    """
+    u = _D((_D(word) + 0.5) * 2.0**-64)
+    bits = u.view(np.int64)
+    e = (bits - _ROOT_HALF_D) >> np.int64(52)
+    m = np.int64(bits - (e << np.int64(52))).view(_D)
+    s = (m - 1.0) / (m + 1.0)
+    radius = np.sqrt(e * _LOG_QUARTER_D + s * _sum(_LOG_D, s * s))
+
+    turn = (_D(np.int64(angle & np.uint64(2**61 - 1))) + 0.5) * _CELL_D
+    top = np.int64(angle >> np.uint64(61))
+    short = turn * _sum(_SINE_D, turn * turn) * (1.0 - 2.0 * _D(top & 1))
+    long = _sum(_COSINE_D, turn * turn) * (1.0 - 2.0 * _D((top >> 1) & 1))
+    swapped = top >= 4
+    return radius, (short if swapped else long), (long if swapped else short)
+
+
+@compiled
+def _spread(scale: float, factor: float, radius: Any, coordinate: Any, out: Any) -> None:
+    """Add noise and multiply, in double precision, and round once."""
+    for i in range(len(out)):
+        out[i] = (_D(out[i]) + scale * _D(radius[i]) * _D(coordinate[i])) * factor
+
+
+@compiled
+def _single(words: Any, out: Any, scale: float, factor: float) -> None:
+    half, bits = (len(out) + 1) // 2, words.view(_U)
+    radius, first, second = np.empty(_LOT, _S), np.empty(_LOT, _S), np.empty(_LOT, _S)
+    for start in range(0, half, _LOT):
+        high, low = bits[start : min(start + _LOT, half)], bits[half + start : half + start + _LOT]
+        angle = bits[2 * half + start : 2 * half + start + _LOT]
+        n=len(high); low=low[:n]; angle=angle[:n]; r=radius[:n]; f=first[:n]; g=second[:n]
+        for i in range(n):
+            a,b,c = single(high[i], low[i], angle[i])
+            r[i]=a; f[i]=b; g[i]=c
+        _spread(scale, factor, radius, first, out[start : start + len(high)])
+        _spread(scale, factor, radius, second, out[half + start : half + start + len(high)])
+
+
+@compiled
+def _double(words: Any, out: Any, scale: float, factor: float) -> None:
+    half = (len(out) + 1) // 2
+    radius, first, second = np.empty(_LOT, _D), np.empty(_LOT, _D), np.empty(_LOT, _D)
+    for start in range(0, half, _LOT):
+        word, angle = words[start : min(start + _LOT, half)], words[half + start : half + start + _LOT]
+        for i in range(len(word)):
+            radius[i], first[i], second[i] = double(word[i], angle[i])
+        _spread(scale, factor, radius, first, out[start : start + len(word)])
+        _spread(scale, factor, radius, second, out[half + start : half + start + len(word)])
+
+
+def transform(dtype: np.dtype[Any]) -> Callable[[NDArray[np.uint64], NDArray[Any], float, float], None]:
+    return _single if dtype == np.float32 else _double
+
+
+def add_normals(
+    arrays: Sequence[NDArray[Any]], scale: float, entropy: Entropy, threads: int = 1, factor: float = 1.0
+) -> None:
     """Add ``scale`` times an independent standard normal to every element, in place.
 
     Args:
@@ -121,49 +156,39 @@ def add_normals(arrays: Sequence[NDArray[Any]], scale: float, entropy: Entropy, 
         scale: the normals' standard deviation, finite and not negative.
         entropy: gives the call a key of its own; its words number the stream's blocks in counter mode.
         threads: at most so many. The result does not depend on it.
+        factor: by which what came out is multiplied, finite.
     """
     if not 0 <= scale < math.inf:
         raise ValueError(f"a standard deviation is finite and not negative, not {scale}")
+    if not math.isfinite(factor):
+        raise ValueError(f"a factor is finite, not {factor}")
     parts: list[tuple[NDArray[Any], int]] = []  # with the AES block at which its words start
     blocks = elements = 0
     for array in arrays:
         for start in range(0, len(array), BLOCK):
             part = array[start : start + BLOCK]
             parts.append((part, blocks))
-            blocks += _words(part) // 16
+            blocks += _words(part) // 2
             elements += len(part)
     if not parts:
         return
     key = entropy.key()
+
+    def add(parts: list[tuple[NDArray[Any], int]]) -> None:
+        stream, words = keystream(key), np.empty(max(_words(part) for part, _ in parts), np.uint64)
+        for part, block in parts:
+            stream.fill(words[: _words(part)], block)
+            transform(part.dtype)(words, part, float(scale), float(factor))
+
     workers = max(1, min(threads, elements // WORTH_A_THREAD))
     if workers == 1:
-        return _add(parts, float(scale), key)
+        return add(parts)
     cut = [len(parts) * worker // workers for worker in range(workers + 1)]
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(_add, parts[cut[w] : cut[w + 1]], float(scale), key) for w in range(workers)]:
+        for done in [pool.submit(add, parts[cut[w] : cut[w + 1]]) for w in range(workers)]:
             done.result()
 
 
 def _words(part: NDArray[Any]) -> int:
-    """Bytes of AES blocks for a part."""
-    pairs = (len(part) + 1) // 2
-    return -(-pairs * (8 + np.dtype(_LAYOUT[part.dtype][1]).itemsize) // 16) * 16
-
-
-def _add(parts: list[tuple[NDArray[Any], int]], scale: float, key: bytes) -> None:
-    """Add to parts that follow one another in the stream."""
-    longest = max(_words(part) for part, _ in parts)
-    stream, zeros = counter_mode(key, parts[0][1]), np.zeros(longest, np.uint8)
-    words = np.empty(longest // 8 + 2, np.uint64)  # the cipher wants a block more than it fills
-    raw = words.view(np.uint8)
-    for part, _ in parts:
-        pairs = (len(part) + 1) // 2
-        stream.update_into(zeros[: _words(part)], raw)
-        kind = _LAYOUT[part.dtype][1]
-        angles = words[pairs:].view(kind)[:pairs]
-        out = part
-        if len(part) % 2:
-            out = np.append(part, part.dtype.type(0))
-        transform(part.dtype)(words[:pairs], angles, out, scale)
-        if out is not part:
-            part[:] = out[:-1]
+    """Words of the stream for a part: what it needs, up to a whole stride."""
+    return math.ceil((len(part) + 1) // 2 * WORDS_A_PAIR[part.dtype] / STRIDE) * STRIDE

@@ -110,7 +110,7 @@ class Attention(torch.nn.MultiheadAttention):
     """
 
     def __init__(self, module: torch.nn.MultiheadAttention, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         own = {key: getattr(module, key) for key in (PACKED, *SEPARATE, BIAS)}
         out = {key: getattr(module.out_proj, key) for key in ("weight", "bias")}
         self._name = name

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.utils.parametrize import is_parametrized
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.layer import Layer, Seen
@@ -17,13 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["Watch", "become"]
 
 
-def become(stand_in: torch.nn.Module, module: torch.nn.Module) -> None:
+def become(stand_in: torch.nn.Module, module: torch.nn.Module, name: str) -> None:
     """Give a stand-in all that a module of the same class holds, its parameters and hooks too, without a copy.
 
     Args:
         stand_in: an instance of a subclass of the module's class, not yet initialised.
         module: left as it is.
+        name: of the module.
+
+    Raises:
+        InvalidRequest: some of its parameters are computed from others.
     """
+    if is_parametrized(module):
+        raise _computed(module, f"{name}.{next(iter(module.parametrizations))}")  # type: ignore[arg-type]
     torch.nn.Module.__init__(stand_in)
     vars(stand_in).update(vars(module))
 
@@ -53,11 +60,7 @@ class Watch:
         self.trained = {key: one for key, one in parameters.items() if one is not None and one.requires_grad}
         computed = [key for key, one in self.trained.items() if not isinstance(one, torch.nn.Parameter)]
         if computed:
-            raise InvalidRequest(
-                f"a {type(module).__name__} was given, whose {computed[0]!r} ({name!r}) is computed from others",
-                "parameters of this module that are trained as they are",
-                "torch.nn.utils.parametrize.remove_parametrizations, or frozen parameters",
-            )
+            raise _computed(module, f"{name}.{computed[0]}")
         self._tape = tape
         self._record = tape.record(family(module, self.trained), name) if self.trained else None
 
@@ -69,3 +72,11 @@ class Watch:
             output: a fresh tensor that came out.
         """
         return output if self._record is None else self._tape.tap(self._record, inputs, output)
+
+
+def _computed(module: torch.nn.Module, parameter: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"a {type(module).__name__} was given, whose {parameter!r} is computed from other parameters",
+        "parameters that are trained as they are",
+        "torch.nn.utils.parametrize.remove_parametrizations (or remove_weight_norm)",
+    )

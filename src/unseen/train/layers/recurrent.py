@@ -217,7 +217,7 @@ class RNN(torch.nn.RNN):
     """
 
     def __init__(self, module: torch.nn.RNN, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._stack = _Stack(self, tape, name, _PlainDirection)
 
     def forward(  # type: ignore[override]
@@ -238,7 +238,7 @@ class GRU(torch.nn.GRU):
     """
 
     def __init__(self, module: torch.nn.GRU, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._stack = _Stack(self, tape, name, _GatedDirection)
 
     def forward(  # type: ignore[override]
@@ -259,7 +259,7 @@ class LSTM(torch.nn.LSTM):
     """
 
     def __init__(self, module: torch.nn.LSTM, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._stack = _Stack(self, tape, name, _LongShortDirection)
 
     def forward(  # type: ignore[override]
@@ -280,7 +280,7 @@ class RNNCell(torch.nn.RNNCell):
     """
 
     def __init__(self, module: torch.nn.RNNCell, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._both = _Map(module, tape, name, BOTH)
 
     def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
@@ -301,7 +301,7 @@ class GRUCell(torch.nn.GRUCell):
     """
 
     def __init__(self, module: torch.nn.GRUCell, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._of_input, self._of_state = (_Map(module, tape, name, kinds) for kinds in (INPUT, STATE))
 
     def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
@@ -325,7 +325,7 @@ class LSTMCell(torch.nn.LSTMCell):
     """
 
     def __init__(self, module: torch.nn.LSTMCell, tape: Tape, name: str) -> None:
-        become(self, module)
+        become(self, module, name)
         self._both = _Map(module, tape, name, BOTH)
 
     def forward(
