@@ -15,7 +15,8 @@ import torch
 
 from unseen.core.noise.entropy import Entropy, counter_mode
 from unseen.core.noise.gradient import add_gaussian_
-from unseen.core.noise.normals import BLOCK, transform
+from unseen.core.noise.keystream import fill, lanes, round_keys
+from unseen.core.noise.normals import BLOCK, PART, transform
 
 ROUNDS = 15
 SIZES = [("one layer of 1024 x 1024", 1 << 20), ("a model of 16 million", 1 << 24)]
@@ -23,15 +24,16 @@ SMALL = [256 * 784, 256, 256 * 256, 256, 10 * 256, 10]  # a small perceptron's t
 
 
 def measured(acts: dict[str, Callable[[], Any]], elements: int) -> dict[str, tuple[float, float]]:
-    """Nanoseconds an element, median and least, all acts in turn in each round."""
+    """Nanoseconds an element, median and least, all acts in turn in each round; of one thread those it worked."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     seen: dict[str, list[float]] = {name: [] for name in acts}
     for act in acts.values():
         act()
     for _ in range(ROUNDS):
         for name, act in acts.items():
-            start = time.perf_counter()
+            start = clock()
             act()
-            seen[name].append((time.perf_counter() - start) / elements * 1e9)
+            seen[name].append((clock() - start) / elements * 1e9)
     return {name: (statistics.median(times), min(times)) for name, times in seen.items()}
 
 
@@ -43,14 +45,24 @@ def table(title: str, seen: dict[str, tuple[float, float]], against: str) -> Non
         )
 
 
-def encrypted(words: int, elements: int) -> Callable[[], None]:
-    """AES over as many bytes, in blocks of the size that the noise uses."""
-    size = words * BLOCK // 2
-    zeros, out = np.zeros(size, np.uint8), np.empty(size + 16, np.uint8)
+def encrypted(bytes_each: int, elements: int) -> Callable[[], None]:
+    """As many bytes of AES by the processor's instructions, without the transform, in blocks that stay in a cache."""
+    words, schedule = np.empty(BLOCK // 8 * bytes_each, np.uint64), round_keys(bytes(32))
+
+    def act() -> None:
+        for _ in range(elements // BLOCK):
+            fill(schedule, 0, words)
+
+    return act
+
+
+def library(bytes_each: int, elements: int) -> Callable[[], None]:
+    """As many bytes of AES as ``cryptography`` makes them."""
+    zeros, out = np.zeros(BLOCK * bytes_each, np.uint8), np.empty(BLOCK * bytes_each + 16, np.uint8)
 
     def act() -> None:
         stream = counter_mode(bytes(32))
-        for _ in range(max(1, elements // BLOCK)):
+        for _ in range(elements // BLOCK):
             stream.update_into(zeros, out)
 
     return act
@@ -58,13 +70,12 @@ def encrypted(words: int, elements: int) -> Callable[[], None]:
 
 def transformed(dtype: Any, elements: int) -> Callable[[], None]:
     """The transform alone, of words that are there."""
-    words = Entropy().words(BLOCK)
-    angles = words[BLOCK // 2 :].view(np.uint32)[: BLOCK // 2] if dtype == np.float32 else words[BLOCK // 2 :]
-    out, compiled = np.zeros(BLOCK, dtype), transform(np.dtype(dtype))
+    words, given = Entropy().words(PART).copy(), np.empty(0, np.uint32)
+    out, compiled = np.zeros(PART, dtype), transform(np.dtype(dtype))
 
     def act() -> None:
-        for _ in range(max(1, elements // BLOCK)):
-            compiled(words[: BLOCK // 2], angles, out, 1.0)
+        for _ in range(elements // PART):
+            compiled(given, 0, words, out, 1.0, 1.0)
 
     return act
 
@@ -93,18 +104,24 @@ def compare(title: str, sizes: list[int], dtype: torch.dtype, threads: int) -> N
         for tensor in theirs:
             tensor.zero_()
 
-    words = 12 if dtype == torch.float32 else 16
+    bytes_each = 6 if dtype == torch.float32 else 8
     acts: dict[str, Callable[[], Any]] = {
         "torch normal_ (Mersenne Twister, 24-bit)": normal_,
         "torch.normal, then added": added,
         "NumPy standard_normal (SFC64, ziggurat)": standard_normal,
         "ours, added in place (AES-256)": lambda: add_gaussian_(sums, 1.0, entropy),
-        f"  floor: AES-256 of {words // 2} bytes an element, 1 thread": encrypted(words, elements),
-        "  the transform alone, 1 thread": transformed(kind, elements),
+        "ours, added and divided in place": lambda: add_gaussian_(sums, 1.0, entropy, 1 / 256),
+        f"  AES-256 of {bytes_each} bytes, cryptography": library(bytes_each, elements),
+        **(
+            {f"  AES-256 of {bytes_each} bytes, {64 * lanes()} bits at once": encrypted(bytes_each, elements)}
+            if lanes()
+            else {}
+        ),
+        "  the transform": transformed(kind, elements),
         "  floor: the memory written": written,
     }
     if elements < BLOCK * 64:
-        acts = dict(list(acts.items())[:4])
+        acts = dict(list(acts.items())[:5])
     table(f"{title}, {str(dtype)[6:]}, {threads} thread(s)", measured(acts, elements), next(iter(acts)))
 
 

@@ -9,9 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import chi2, kstest
 
-from unseen.core.noise.entropy import Entropy
+from unseen.core.noise.entropy import Entropy, counter_mode
+from unseen.core.noise.keystream import STRIDE, expanded, fill, lanes, round_keys
 
 FALSE_ALARM = 1e-6
 
@@ -101,3 +104,44 @@ def test_a_forked_child_does_not_repeat_its_parent() -> None:
             seen.append(answer.read())
     seen.append(stream.words(4).tobytes())
     assert len(set(seen)) == 3
+
+
+# --- the same stream by the processor's instructions --------------------------------------------------------------
+
+WITH_AES = pytest.mark.skipif(not lanes(), reason="wants a processor with AES instructions")
+
+
+def made(key: bytes, strides: int, block: int) -> bytes:
+    words = np.full(strides * STRIDE, 7, np.uint64)
+    fill(round_keys(key), block, words)
+    return words.tobytes()
+
+
+@WITH_AES
+@given(st.binary(min_size=32, max_size=32), st.integers(0, 5), st.integers(0, 2**62) | st.integers(0, 2**33))
+def test_keystream_is_that_of_cryptography(key: bytes, strides: int, block: int) -> None:
+    """Also where the counter carries into further bytes."""
+    assert made(key, strides, block) == counter_mode(key, block).update(bytes(8 * STRIDE * strides))
+
+
+@WITH_AES
+def test_round_keys_are_those_of_the_standard() -> None:
+    """FIPS 197, appendix A.3: the first, the last and the ones after each kind of substitution."""
+    key = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
+    found = expanded(np.frombuffer(key, np.uint32)).tobytes()
+    for place, word in {0: "603deb10", 7: "0914dff4", 8: "9ba35411", 12: "a8b09c1a", 59: "706c631e"}.items():
+        assert found[4 * place : 4 * place + 4].hex() == word
+
+
+@WITH_AES
+@pytest.mark.parametrize(
+    "key, wanted",
+    [
+        ("00" * 32, "dc95c078a2408989ad48a21492842087"),
+        ("80" + "00" * 31, "e35a6dcb19b201a01ebcfa8aa22b5759"),
+        ("c47b0294dbbbee0fec4757f22ffeee3587ca4730c3d33b691df38bab076bc558", "46f2fb342d6f0ab477476fc501242c5f"),
+    ],
+)
+def test_keystream_starts_with_the_standards_answers(key: str, wanted: str) -> None:
+    """NIST's known answers for AES-256 of a block of zeros: the stream's first block."""
+    assert made(bytes.fromhex(key), 1, 0)[:16].hex() == wanted

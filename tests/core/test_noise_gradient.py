@@ -24,9 +24,11 @@ from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 from scipy.stats import binom, chi2
 
+from unseen.core.noise import normals
 from unseen.core.noise.entropy import Entropy
 from unseen.core.noise.gradient import add_gaussian, add_gaussian_, exact_step, quantised
-from unseen.core.noise.normals import BLOCK, FURTHEST, WORTH_A_THREAD, add_normals, transform
+from unseen.core.noise.keystream import lanes
+from unseen.core.noise.normals import BLOCK, FURTHEST, PART, WORTH_A_THREAD, add_normals, transform
 
 SOURCE = Path(__file__).parents[2] / "src"
 FALSE_ALARM = 1e-7
@@ -34,12 +36,29 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 BOTH = pytest.mark.parametrize("dtype", [SINGLE, DOUBLE], ids=str)
 
 
+def arranged(radii: Any, angles: Any, dtype: np.dtype[Any]) -> np.ndarray:
+    """The words that the transform reads as these radii, of 64 bits, and these angles."""
+    radii = np.array(radii, np.uint64)
+    if dtype == DOUBLE:
+        return np.concatenate([radii, np.array(angles, np.uint64)])
+    high, low = (radii >> np.uint64(32)).astype(np.uint32), radii.astype(np.uint32)
+    return np.concatenate([high, low, np.array(angles, np.uint32), np.zeros(len(radii) % 2, np.uint32)]).view(np.uint64)
+
+
+GIVEN = np.empty(0, np.uint32), 0
+"""In place of round keys and the number of a block: the words are given."""
+
+
 def pairs(radii: Any, angles: Any, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
     """The transform of one word of each kind a pair."""
-    kind = np.uint32 if dtype == SINGLE else np.uint64
-    out = np.zeros(2 * len(radii), dtype)
-    transform(dtype)(np.array(radii, np.uint64), np.array(angles, kind), out, 1.0)
-    return out[: len(radii)], out[len(radii) :]
+    found = []
+    for start in range(0, len(radii), BLOCK // 2):
+        some = slice(start, start + BLOCK // 2)
+        out = np.zeros(2 * len(radii[some]), dtype)
+        transform(dtype)(*GIVEN, arranged(radii[some], angles[some], dtype), out, 1.0, 1.0)
+        found.append(out.reshape(2, -1))
+    first, second = np.concatenate(found, axis=1)
+    return first, second
 
 
 def drawn(count: int, dtype: np.dtype[Any] = SINGLE, entropy: Entropy | None = None) -> np.ndarray:
@@ -62,9 +81,9 @@ def extreme_angles(width: int) -> list[int]:
 
 
 def exact(radius: int, angle: int, width: int) -> tuple[mpmath.mpf, mpmath.mpf]:
-    """The pair at 60 digits. That u is a double is part of the transform, and so is the angle's cell."""
+    """The pair at 60 digits. For float64 that u is a double is part of the transform; the angle's cell is for both."""
     with mpmath.workdps(60):
-        u = mpmath.mpf((float(radius) + 0.5) * 2.0**-64)
+        u = mpmath.mpf((float(radius) + 0.5) * 2.0**-64) if width == 61 else (mpmath.mpf(radius) + 0.5) / 2**64
         far = mpmath.sqrt(-2 * mpmath.log(u))
         turn = (mpmath.mpf(angle & (2**width - 1)) + 0.5) * mpmath.pi / 4 / 2**width
         short, long = far * mpmath.sin(turn), far * mpmath.cos(turn)
@@ -75,13 +94,13 @@ def exact(radius: int, angle: int, width: int) -> tuple[mpmath.mpf, mpmath.mpf]:
 
 @BOTH
 def test_transform_is_exact_at_extreme_words(dtype: np.dtype[Any]) -> None:
-    """Relative error below 1e-15 in float64; in float32 half a unit in the last place and 2e-10."""
+    """Relative error below 1e-15 in float64, below 5e-7 in float32."""
     width = 29 if dtype == SINGLE else 61
     rng = np.random.default_rng(1)
     cases = list(product(RADII, extreme_angles(width)))
     cases += [(int(r), int(a)) for r, a in zip(*rng.integers(0, 2**64, (2, 2000), dtype=np.uint64), strict=True)]
     cases = [(r, a % 2 ** (width + 3)) for r, a in cases]
-    allowed = 2.0**-24 + 2e-10 if dtype == SINGLE else 1e-15
+    allowed = 5e-7 if dtype == SINGLE else 1e-15
     first, second = pairs([r for r, _ in cases], [a for _, a in cases], dtype)
     assert np.isfinite(first).all() and np.isfinite(second).all()
     worst = mpmath.mpf(0)
@@ -94,16 +113,21 @@ def test_transform_is_exact_at_extreme_words(dtype: np.dtype[Any]) -> None:
 
 
 @BOTH
-def test_compiled_transform_is_the_written_one_to_the_bit(dtype: np.dtype[Any]) -> None:
+def test_compiled_transform_is_the_written_one_to_the_bit(
+    dtype: np.dtype[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No operation is fused or reordered: the interpreter, one element at a time, finds the same bits."""
-    compiled: Any = transform(dtype)
     words = Entropy(5).words(4000)
-    radii, angles = words[:2000], (words[2000:] >> np.uint64(32 if dtype == SINGLE else 0))
-    angles = angles.astype(np.uint32) if dtype == SINGLE else angles
-    one, other = np.full(4000, 0.1, dtype), np.full(4000, 0.1, dtype)
-    compiled(radii, angles, one, 1.7)
-    compiled.py_func(radii, angles, other, 1.7)
-    assert one.tobytes() == other.tobytes()
+    found = np.full(3999, 0.1, dtype)  # odd: the last pair gives one
+    transform(dtype)(*GIVEN, words.copy(), found, 1.7, 0.3)
+    compiled: Any = normals.single if dtype == SINGLE else normals.double
+    monkeypatch.setattr(normals, "_sum", compiled.py_func.__globals__["_sum"].py_func)
+    bits = words.view(np.uint32) if dtype == SINGLE else words
+    for i in range(2000):
+        radius, *point = compiled.py_func(*bits[i : (3 if dtype == SINGLE else 2) * 2000 : 2000])
+        for coordinate, place in zip(point, (i, 2000 + i), strict=True):
+            noised = (np.float64(dtype.type(0.1)) + 1.7 * np.float64(radius) * np.float64(coordinate)) * 0.3
+            assert place == 3999 or found[place] == dtype.type(noised)
 
 
 @BOTH
@@ -117,20 +141,26 @@ def test_normals_are_symmetric_to_the_last_bit(dtype: np.dtype[Any]) -> None:
         assert seen == {(s * x, t * y) for s, t in product((1, -1), repeat=2) for x, y in ((a, b), (b, a))}
 
 
+@BOTH
 @pytest.mark.parametrize("x", [1e-3, 0.5, 1, 2, 3, 4, 5, 6, 7, 7.5, 7.9])
-def test_tails_have_their_probability_beyond_any_that_can_be_drawn(x: float) -> None:
-    """The share of words whose radius is above x is exp(-x²/2) within 1e-6: deterministic, out to 7.9."""
+def test_tails_have_their_probability_beyond_any_that_can_be_drawn(x: float, dtype: np.dtype[Any]) -> None:
+    """The share of words whose radius is above x is exp(-x²/2) within 1e-6: deterministic, out to 7.9.
+
+    In float32 within another 3e-7 x².
+    """
+    off = 1e-6 + (3e-7 * x**2 if dtype == SINGLE else 0)
     with mpmath.workdps(60):
         share = mpmath.exp(-(mpmath.mpf(x) ** 2) / 2)
-        words = [int(share * 2**64 * (1 - mpmath.mpf(10) ** -6)), int(share * 2**64 * (1 + mpmath.mpf(10) ** -6)) + 1]
-    above, below = np.hypot(*pairs([min(word, 2**64 - 1) for word in words], [12345, 12345], DOUBLE))
+        words = [int(share * 2**64 * (1 - off)), int(share * 2**64 * (1 + off)) + 1]
+    found = pairs([min(word, 2**64 - 1) for word in words], [12345, 12345], dtype)
+    above, below = np.hypot(*(each.astype(np.float64) for each in found))
     assert above > x > below
 
 
 def test_furthest_normal_is_beyond_nine() -> None:
     for dtype in (SINGLE, DOUBLE):
         (first,), (second,) = pairs([0], [0], dtype)
-        assert first == dtype.type(FURTHEST) and 0 < second < 1e-8
+        assert abs(first / FURTHEST - 1) < (3e-7 if dtype == SINGLE else 1e-15) and 0 < second < 1e-7
     assert 9.49 < FURTHEST < 9.5
     near = np.hypot(*pairs([0, 1, 2**20, 2**53, 2**53 + 2**30, 2**63, 2**64 - 2**12], [7] * 7, DOUBLE))
     assert np.all(near[1:] < near[:-1]), "the radius falls as its word grows"
@@ -244,6 +274,47 @@ def test_no_word_serves_twice_in_a_call(threads: int) -> None:
         assert np.all(found != 0)
         if dtype == DOUBLE:  # float32 has so few values that chance repeats some
             assert len(np.unique(np.abs(found))) == len(found)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_library_gives_the_same_normals_to_the_bit(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the processor has no AES instructions."""
+    sizes = [1, 2, 0, 7, BLOCK - 1, 2 * BLOCK + 5, 2 * PART + BLOCK + 3, (threads - 1) * WORTH_A_THREAD]
+    found = [np.zeros(size, dtype) for size in sizes for dtype in (SINGLE, DOUBLE)]
+    wanted = [array.copy() for array in found]
+    add_normals(found, 1.0, Entropy(4), threads)
+    monkeypatch.setattr(normals, "round_keys", lambda key: np.empty(0, np.uint32))
+    add_normals(wanted, 1.0, Entropy(4), threads)
+    assert all(np.array_equal(one, other) for one, other in zip(found, wanted, strict=True))
+
+
+NARROWER = {
+    4: ("znver3", "+vaes,+aes,+avx2,+fma,+avx,+sse4.2,+ssse3,+sse2"),
+    2: ("x86-64-v2", "+aes,+sse4.2,+ssse3,+sse2"),
+    0: ("x86-64", "+sse2"),
+}
+
+
+@pytest.mark.parametrize("narrow", NARROWER)
+def test_another_processor_finds_the_same_normals_to_the_bit(narrow: int) -> None:
+    """Compiled for registers of 256 and 128 bits, and without AES; also where products and sums could be fused."""
+    if lanes() <= narrow:
+        pytest.skip("wants a processor that can do more")
+    code = """
+import numpy as np
+from unseen.core.noise import keystream, normals
+from unseen.core.noise.entropy import Entropy
+found = [np.zeros(5001, np.float32), np.zeros(5001)]
+normals.add_normals(found, 1.0, Entropy(8))
+print(keystream.lanes(), *(array.tobytes().hex() for array in found))
+"""
+    name, features = NARROWER[narrow]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE), "NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    wanted: list[np.ndarray] = [np.zeros(5001, np.float32), np.zeros(5001)]
+    add_normals(wanted, 1.0, Entropy(8))
+    assert ended.stdout.split() == [str(narrow), *(array.tobytes().hex() for array in wanted)]
 
 
 def test_the_key_comes_from_the_traced_stream(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,6 +432,20 @@ def test_noise_is_added_in_the_sums_own_shape_and_dtype(dtype: torch.dtype) -> N
     assert all(
         torch.any(a != b) for a, b in zip(in_place, [*before[:-1], wide.T], strict=True) if a.numel()
     )  # a view that is not contiguous too
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_a_factor_multiplies_sum_and_noise(dtype: torch.dtype) -> None:
+    """In one pass for what is rounded once: within a unit in the last place of the product afterwards."""
+    wide = torch.linspace(-2, 2, 12, dtype=dtype).reshape(3, 4)
+    plain, scaled = ([wide.clone(), wide.clone().T] for _ in range(2))
+    add_gaussian_(plain, 0.25, Entropy(6))
+    add_gaussian_(scaled, 0.25, Entropy(6), factor=1 / 3)
+    for one, other in zip(plain, scaled, strict=True):
+        torch.testing.assert_close(other, one / 3, rtol=2 * torch.finfo(dtype).eps, atol=0)
+    for wrong in (math.inf, math.nan):
+        with pytest.raises(ValueError, match="finite"):
+            add_gaussian_(plain, 0.25, Entropy(6), wrong)
 
 
 def test_noise_of_nothing_and_no_noise() -> None:

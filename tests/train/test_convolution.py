@@ -163,6 +163,11 @@ def test_a_small_network_equals_the_loop(position: int) -> None:
         assert float((one - other).norm()) <= 1e-12 * float(other.norm())
 
 
+def test_output_padding_beyond_the_stride_equals_the_loop() -> None:
+    module = torch.nn.ConvTranspose2d(2, 3, (2, 3), (1, 2), (1, 0), (1, 2), dilation=(2, 3))
+    assert_every_way_same(Made(module, 2, (2, 3), 0), [1, 2])
+
+
 def test_channels_last_equals_the_loop() -> None:
     model = filled(torch.nn.Conv2d(3, 4, 3, stride=2, padding=1), 0).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     batch = rows_of((4, 3, 7, 6), 1).contiguous(memory_format=torch.channels_last)

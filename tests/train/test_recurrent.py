@@ -122,8 +122,8 @@ def test_every_way_gives_the_sum_of_a_loop(
     seed: int,
 ) -> None:
     torch.manual_seed(seed)
-    # Everything is dropped between layers, so that it is the same for a row by itself.
-    dropout = float(seed % 3 == 0 and options["num_layers"] > 1)
+    # Everything is dropped between layers, so that it is the same for a row by itself. A relu would be dead then.
+    dropout = float(seed % 3 == 0 and options["num_layers"] > 1 and kind != "RNN relu")
     model = Reader(network(kind, **options, dropout=dropout), begun, times)
     for number, parameter in enumerate(list(model.parameters())[1:]):
         parameter.requires_grad_(number not in frozen)

@@ -175,7 +175,9 @@ def test_another_relation_than_the_datas_is_refused_with_the_fix(
 def test_a_part_has_no_fixed_number_of_units(relation: Neighbours, tmp_path: Path) -> None:
     part = declared(tmp_path, relation).parts("ill")["yes"]
     with pytest.raises(InvalidRequest, match="whole dataset"):
-        train(DPSGD(1.0, expected_batch_size=8, epochs=2, sampling=Shuffled(relation)), part)
+        train(
+            DPSGD(1.0, expected_batch_size=8, epochs=2, sampling=Shuffled(relation)), part, target="ill", features=["x"]
+        )
 
 
 @pytest.mark.parametrize(

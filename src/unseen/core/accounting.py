@@ -177,7 +177,8 @@ def calibrate_dpsgd(sampling_probability: float, steps: int, epsilon: float, del
     start, slope = multiplier_by_central_limit(probability, times, goal, delta) * (1 + 1e-5), -2.0
     if probability < 1:
         start, slope = _least(lambda sigma: _guess(probability, sigma, times, delta), goal, start, slope, 2e-4)
-    found, _ = _least(lambda sigma: epsilon_of_dpsgd(probability, sigma, times, delta), goal, start, slope, 2e-4)
+    aim = goal * (1 - 1e-5)  # dp-accounting's own accountant truncates less, and its rounding adds up to as much
+    found, _ = _least(lambda sigma: epsilon_of_dpsgd(probability, sigma, times, delta), aim, start, slope, 2e-4)
     if math.isinf(found):
         raise InvalidRequest(
             f"ε = {goal:g}, δ = {delta:g} was asked for",

@@ -121,6 +121,12 @@ class ClippedSum:
         Raises:
             InvalidRequest: the model mixes rows, stores them, or can't be run on such inputs.
         """
+        if torch.get_float32_matmul_precision() != "highest":
+            raise InvalidRequest(
+                f"training under torch.get_float32_matmul_precision() == {torch.get_float32_matmul_precision()!r}",
+                "norms in float32 or better",
+                'torch.set_float32_matmul_precision("highest"), and torch.autocast around the loop for speed',
+            )
         kind = (inputs.shape[1:], inputs.dtype, inputs.device)
         if kind != self._known:
             self._places, self._known = places_of(self._model, inputs), kind

@@ -1,4 +1,4 @@
-"""Whether a model treats each row by itself: it neither mixes rows, nor stores them, nor routes them by content."""
+"""Whether a model treats each row by itself: it neither mixes rows nor stores them."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -9,22 +9,19 @@ from typing import Any
 
 import torch
 from torch.utils import _pytree as tree
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from unseen.core.errors import InvalidRequest
 
-__all__ = ["left_alone", "refuse_mixing", "refuse_storing", "selects", "without_dropout"]
-
-_SELECTING = ("nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "unique_consecutive")
+__all__ = ["left_alone", "mixing", "refuse_mixing", "refuse_storing", "without_dropout"]
 
 
 def refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
     """Run the model on each of the inputs, and refuse one whose buffers depend on what it is given."""
     before, after = [buffer.clone() for buffer in model.buffers()], []
-    with torch.no_grad():
-        for made in inputs:
-            model(made)
-            after.append([buffer.clone() for buffer in model.buffers()])
+    for made in inputs:
+        model(made)  # with gradients, as it will be run: without, some modules take another path
+        after.append([buffer.detach().clone() for buffer in model.buffers()])
+        with torch.no_grad():
             for buffer, value in zip(model.buffers(), before, strict=True):
                 buffer.copy_(value)
     if any(not torch.equal(one, two) for one, two in zip(*after[:2], strict=True)):
@@ -43,7 +40,7 @@ def refuse_mixing(model: torch.nn.Module, inputs: torch.Tensor, others: torch.Te
         inputs: rows.
         others: as many different ones.
     """
-    with torch.no_grad(), without_dropout(model):
+    with without_dropout(model):
         for base, rest in ((inputs, others), (others, inputs)):
             expected = tree.tree_leaves(model(base))
             for row in (0, len(base) - 1):
@@ -70,28 +67,6 @@ def mixing(what: str) -> InvalidRequest:
         "a model that treats each row by itself",
         "a norm over the features of one row, as torch.nn.LayerNorm or GroupNorm",
     )
-
-
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes operations whose result has a shape that depends on values, where they pick real numbers or places."""
-
-    seen = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        if name == "index":
-            by_mask = any(one is not None and one.dtype in (torch.bool, torch.uint8) for one in args[1])
-            self.seen |= by_mask and args[0].is_floating_point()
-        self.seen |= name in _SELECTING
-        return func(*args, **(kwargs or {}))
-
-
-def selects(model: torch.nn.Module, inputs: torch.Tensor) -> bool:
-    """Whether a model picks some of what it computes by its values, so that rows may be anywhere."""
-    watch = _Watch()  # type: ignore[no-untyped-call]
-    with torch.no_grad(), watch:
-        model(inputs)
-    return bool(watch.seen)
 
 
 @contextmanager

@@ -69,24 +69,28 @@ class Interleaved(Folded):
         return tensor.reshape(-1, rows, *tensor.shape[1:]).movedim(1, 0).flatten(0, 1)
 
 
-def found_layout(gradients: Sequence[torch.Tensor]) -> Layout | None:
+def found_layout(gradients: Sequence[torch.Tensor], fewer: tuple[int, ...], few: int) -> Layout | None:
     """Where the rows are in a tensor, if each of its elements matters to one row at most.
 
     Args:
         gradients: of each row's own loss by the tensor; as many as there are rows.
+        fewer: the tensor's shape where there were ``few`` rows, which tells their axis from others of the same length.
+        few: another number of rows.
 
     Returns:
         None where there is no such place.
     """
-    rows = len(gradients)
-    shape = gradients[0]
-    candidates: list[Layout] = [Axis(axis) for axis in range(shape.dim())]
-    if shape.dim() and shape.shape[0] > rows and shape.shape[0] % rows == 0:
-        candidates += [Folded(shape.shape[0] // rows), Interleaved(shape.shape[0] // rows)]
+    rows, shape = len(gradients), gradients[0].shape
+    if len(fewer) != len(shape):
+        return None
+    candidates: list[Layout] = [
+        Axis(axis) for axis, (one, two) in enumerate(zip(shape, fewer, strict=True)) if (one, two) == (rows, few)
+    ]
+    times = shape[0] // rows if shape else 0
+    if times > 1 and (shape[0], fewer[0]) == (times * rows, times * few):
+        candidates += [Folded(times), Interleaved(times)]
     for layout in candidates:
-        if layout.fits(shape, rows) and all(
-            _only(layout.arranged(gradient, rows), row, rows) for row, gradient in enumerate(gradients)
-        ):
+        if all(_only(layout.arranged(gradient, rows), row, rows) for row, gradient in enumerate(gradients)):
             return layout
     return None
 

@@ -11,8 +11,8 @@ import torch
 from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.independence import left_alone, mixing, refuse_mixing, refuse_storing, selects, without_dropout
-from unseen.train.layers.fallback import Instantiated
+from unseen.train.independence import left_alone, mixing, refuse_mixing, refuse_storing, without_dropout
+from unseen.train.layers.fallback import Instantiated, NotByRow
 from unseen.train.layers.layer import Seen
 from unseen.train.layout import Axis, found_layout, owners
 from unseen.train.mirror import mirrored, trained
@@ -123,18 +123,19 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         refuse_mixing(model, rows, others)
     except (IndexError, RuntimeError):
         refuse_mixing(model, rows, rows.flip(0))  # the other number is no token
-    if selects(model, rows):
-        _row_by_row(model, rows, "it picks some of what it computes by its values")
-        return None
     lifts = _lifts(model, fewer, rows)
     probe = _Probe(lifts)
     mirror = mirrored(model, probe)
     try:
-        for made in (fewer, rows):
+        for made in (fewer, *_contents(rows), rows):
             probe.begin(len(made), len(made))
             output = mirror(made)
-    except InvalidRequest as error:
+    except NotByRow as error:
         _row_by_row(model, rows, str(error))
+        return None
+    first, *between, last = probe.shapes
+    if any(shapes != last for shapes in between):
+        _row_by_row(model, rows, "the shapes of what its layers see depend on the values of its inputs")
         return None
     outputs = [one for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
     if any(one.dim() == 0 or one.shape[0] != ROWS for one in outputs):
@@ -155,8 +156,11 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
             places[name] = Place(by_row=probe.inputs.get(name))
             continue
         calls = list(zip(*(one.get(name, []) for one in probe.passes), strict=False))
-        layouts = {found_layout(gradients) for gradients in calls}
-        shared = [one.get(name) for one in probe.shapes]
+        shared = [one.get(name, []) for one in (first, last)]
+        layouts = {
+            found_layout(gradients, tuple(shape), FEWER)
+            for gradients, shape in zip(calls, reversed(shared[0]), strict=False)
+        }
         if None in layouts and shared[0] != shared[1] and any(owners(one) > 1 for one in calls):
             raise mixing(f"{name!r}, a {kind},")
         if None in layouts or len(layouts) > 1 or len({len(one.get(name, [])) for one in probe.passes}) > 1:
@@ -211,7 +215,7 @@ def _lifts_well(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], places
                     probe.passes.append({})
                     probe.backward(_told([one[row] for one, _ in pairs]), again=True)
                 for gradients in zip(*(one.get(name, []) for one in probe.passes), strict=True):
-                    if found_layout(gradients) != Axis(0):
+                    if found_layout(gradients, (FEWER, *gradients[0].shape[1:]), FEWER) != Axis(0):
                         return False
     except (RuntimeError, InvalidRequest, ValueError, IndexError, TypeError, AttributeError):
         return False
@@ -247,6 +251,16 @@ def _told(output: Any) -> torch.Tensor:
 
 def _slow(why: str) -> None:
     warnings.warn(why, SlowModel, stacklevel=2)
+
+
+def _contents(rows: torch.Tensor) -> list[torch.Tensor]:
+    """Rows of the same shape and other values, of which some are picked wherever a model picks by value."""
+    place = torch.arange(rows.numel(), device=rows.device).reshape(rows.shape)
+    if rows.is_floating_point():
+        return [
+            scale * rows.roll(1, -1).where(place % step > 0, -rows.abs()) for scale, step in ((1, 2), (10, 3), (0.1, 5))
+        ]
+    return [rows.where(place % step > 0, torch.zeros_like(rows)) for step in (2, 3, 5)]
 
 
 def _refuse_nan(model: torch.nn.Module, inputs: torch.Tensor) -> None:

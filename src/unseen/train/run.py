@@ -52,12 +52,17 @@ class Run:
 
     @property
     def count_noise(self) -> float | None:
-        """Standard deviation of the noise on the count that an adaptive bound follows."""
-        return self.clipping.count_noise(self.expected_batch_size)
+        """Standard deviation of the noise on the count that an adaptive bound follows; None where none is counted.
+
+        At least the noise multiplier, whatever the rule says: at half of it the count alone would cost as much as the
+        whole step, and a run that is charged must not fail on it.
+        """
+        asked = self.clipping.count_noise(self.expected_batch_size)
+        return None if asked is None else max(asked, self.schedule.noise_multiplier)
 
     @property
     def gradient_noise(self) -> float:
-        """The gradients' noise multiplier: a little more where a count is noised with them."""
+        """The gradients' noise multiplier: more, by 15.5 % at most, where a count is noised with them."""
         noise = self.schedule.noise_multiplier
         return noise if self.count_noise is None else gradient_noise_multiplier(noise, self.count_noise)
 

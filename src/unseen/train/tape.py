@@ -160,6 +160,7 @@ class Tape:
         self._owner: dict[torch.nn.Parameter, Block] = {}
         self.blocks: list[Block] = []
         self.rows = self.units = 0
+        self._again = False
 
     def place(self, name: str) -> Place:
         """Where the rows are in the module of that name."""
@@ -199,15 +200,21 @@ class Tape:
         record.calls += 1
         if not torch.is_grad_enabled():
             return output
-        inputs = tuple(tensor.detach() for tensor in inputs)
+        held, shape = [tensor.detach() for tensor in inputs], output.shape
 
         def receive(gradient: torch.Tensor) -> None:
-            self.receive(record, (*inputs, gradient))
+            seen = (*held, gradient.reshape(shape))
+            if not self._again:
+                held.clear()  # the graph outlives what layers let go of
+            self.receive(record, seen)
 
         if self._anchor is None or self._anchor.device != output.device:
             self._anchor = torch.zeros((), device=output.device, requires_grad=True)
-        tapped: torch.Tensor = _Tap.apply(output, self._anchor, receive)  # type: ignore[no-untyped-call]
-        return tapped
+        # A linear map gives a view of a matrix; a view that is changed in place is copied over and over.
+        base = output._base
+        whole = base is not None and base.numel() == output.numel() and base.is_contiguous() and output.is_contiguous()
+        tapped: torch.Tensor = _Tap.apply(base if whole else output, self._anchor, receive)  # type: ignore[no-untyped-call]
+        return tapped.view(output.shape)
 
     def receive(self, record: Record, seen: Seen) -> None:
         """Take what a layer saw in one call."""
@@ -250,6 +257,7 @@ class Tape:
             again: whether another backward pass over the same graph will follow.
         """
         # The caller's autocast is for the forward pass: norms and sums in a lower precision would not hold the bound.
+        self._again = again
         with torch.autocast(loss.device.type, enabled=False):
             leaves = [leaf for _, made in self._expanded for leaf in made]
             wanted = leaves if self._anchor is None else [self._anchor, *leaves]

@@ -15,9 +15,10 @@ from unseen.train.tape import Record
 __all__ = ["Tuner", "first_way"]
 
 ROUNDS = 3
-SHARE = 1.5
-"""What layers may keep by default, as a share of their inputs and output gradients. A layer that keeps gradients lets go of
-those, so that the peak grows by less."""
+SHARE = 1.1
+"""What layers may keep by default, as a share of their inputs and output gradients."""
+LEAST = 8
+"""Units on which ways are measured, or a quarter of the batch if that is more."""
 NOTICEABLE = 0.01
 """Of the time of all layers: a way that saves memory may cost so much more."""
 
@@ -49,7 +50,7 @@ class Tuner:
     and otherwise is as small as can be. Only times and shapes decide, and choices change nothing but rounding.
 
     Args:
-        budget: bytes; None allows one and a half of what each layer's input and output gradient take.
+        budget: bytes; None allows a tenth more than each layer's input and output gradient take.
     """
 
     def __init__(self, budget: int | None = None) -> None:
@@ -95,13 +96,14 @@ class Tuner:
 
 
 def _measured(ways: Any, seen: Seen, units: int, limit: int) -> list[_Measured]:
-    """Every way that doesn't want more memory than the limit; the leanest if all do."""
+    """Every way that doesn't want more memory than the limit; the leanest if all do. Measured on some of the units."""
     wants = [way.keeps(seen, units) + way.scratch(seen, units) for way in ways]
     tried = [place for place, want in enumerate(wants) if want <= max(limit, min(wants))]
-    factors = torch.ones(units, dtype=seen[-1].dtype, device=seen[-1].device)
-    return [
-        _Measured(place, _seconds(ways[place], seen, units, factors), ways[place].keeps(seen, units)) for place in tried
-    ]
+    keeps = [way.keeps(seen, units) for way in ways]
+    some = min(units, max(LEAST, units // 4))
+    seen = tuple(one[: len(one) // units * some] for one in seen)
+    factors = torch.ones(some, dtype=seen[-1].dtype, device=seen[-1].device)
+    return [_Measured(place, _seconds(ways[place], seen, some, factors), keeps[place]) for place in tried]
 
 
 def _seconds(way: Way, seen: Seen, units: int, factors: torch.Tensor) -> float:

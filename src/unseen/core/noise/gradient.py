@@ -28,24 +28,26 @@ def add_gaussian(sums: list[torch.Tensor], standard_deviation: float, entropy: E
     return noised
 
 
-def add_gaussian_(sums: list[torch.Tensor], standard_deviation: float, entropy: Entropy) -> None:
+def add_gaussian_(sums: list[torch.Tensor], standard_deviation: float, entropy: Entropy, factor: float = 1.0) -> None:
     """Add independent normal noise to every element, in place.
 
     Args:
         sums: tensors of any shape and any real floating-point dtype, on any device.
         standard_deviation: of each element's noise, finite and not negative.
         entropy: the stream that keys the noise: one key a call.
+        factor: by which each sum with its noise is multiplied in the same pass, finite.
 
     **Guarantee**: the Gaussian mechanism in exact arithmetic, against whoever cannot tell AES-256 in counter mode
     from random bits. Here noise and sum are floating-point numbers, so the guarantee of whoever uses it carries
     ``FLOAT_CAVEAT``.
 
     Proven about floats: the noise is finite, at most 9.5 standard deviations, symmetric to the last bit until it is
-    added, and its tails are right up to a probability of 2^-65 (``normals.transform``). It is made and added to
-    float32 sums in double precision and rounded once. Not proven: anything about the low bits. Which floats can come
-    out depends on the sum beneath, also where that lies on a grid, so that a single output may tell two neighbours
+    added, and its tails are right up to a probability of 2^-65 (``normals.transform``). For float32 sums it is the
+    product of a radius and a coordinate of 24 bits each, within 5e-7; that product, the sum and the factor are taken
+    in double precision and rounded once. Not proven: anything about the low bits. Which floats can come out
+    depends on the sum beneath, also where that lies on a grid, so that a single output may tell two neighbours
     apart; and what a normal beyond 9.5 standard deviations would hide, 2^-65 of the draws, is not hidden. Dtypes below
-    float32 round the noise and then the sum.
+    float32, other devices and tensors that are not contiguous round the noise, then the sum, then the product.
 
     Source: Dwork and Roth 2014, appendix A; Abadi et al. 2016, algorithm 1.
     """
@@ -53,6 +55,8 @@ def add_gaussian_(sums: list[torch.Tensor], standard_deviation: float, entropy: 
 
     from unseen.core.noise import normals
 
+    if not math.isfinite(factor):
+        raise ValueError(f"a factor is finite, not {factor}")
     direct, detour = [], []  # the noise is written into a sum itself, or into zeros that are added to it
     for tensor in sums:
         if not tensor.is_floating_point():
@@ -63,9 +67,10 @@ def add_gaussian_(sums: list[torch.Tensor], standard_deviation: float, entropy: 
         else:
             detour.append((tensor.detach(), torch.zeros(tensor.shape, dtype=wide)))
     arrays = [tensor.numpy().reshape(-1) for tensor in (*direct, *(noise for _, noise in detour))]
-    normals.add_normals(arrays, standard_deviation, entropy, torch.get_num_threads())
+    factors = [factor] * len(direct) + [1.0] * len(detour)
+    normals.add_normals(arrays, standard_deviation, entropy, torch.get_num_threads(), factors)
     for tensor, noise in detour:
-        tensor.add_(noise.to(tensor.device))
+        tensor.add_(noise.to(tensor.device)).mul_(factor)
 
 
 def quantised(tensor: torch.Tensor, step: float) -> torch.Tensor:

@@ -1,23 +1,23 @@
 """AES-256 in counter mode, by the processor's own instructions where it has them: faster, and the same bits."""
 # SPDX-License-Identifier: Apache-2.0
+# What Numba keeps on disk for ``normals`` holds this file's code too, and is renewed when ``normals`` is.
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.errors import extra
-from unseen.core.noise.entropy import counter_mode
 
-__all__ = ["STRIDE", "Compiled", "Keystream", "Library", "compiled", "keystream"]
+__all__ = ["STRIDE", "compiled", "expanded", "fill", "inlined", "lanes", "round_keys"]
 
 numba: Any = extra("numba", "train")
 cgutils: Any = extra("numba.core.cgutils", "train")
-intrinsic: Any = extra("numba.extending", "train").intrinsic
+extending: Any = extra("numba.extending", "train")
 ir: Any = extra("llvmlite.ir", "train")
 cpu_target: Any = extra("numba.core.registry", "train").cpu_target
 
@@ -30,61 +30,40 @@ AT_ONCE = 8
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Keystream(Protocol):
-    """A stream of random words under a key that is used for nothing else."""
-
-    def fill(self, words: NDArray[np.uint64], block: int) -> None:
-        """Overwrite the words by the stream from its ``block``-th 16 bytes on; their number is one of ``STRIDE``s."""
-
-
-class Library:
-    """The stream as ``cryptography`` makes it, on any machine."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def fill(self, words: NDArray[np.uint64], block: int) -> None:
-        words[:] = np.frombuffer(counter_mode(self._key, block).update(bytes(words.nbytes)), np.uint64)
-
-
-class Compiled:
-    """The stream by AES instructions on the widest registers that there are. They look nothing up in memory.
-
-    Args:
-        key: 32 bytes.
-
-    Source: FIPS 197; NIST SP 800-38A (counter mode).
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._schedule = expanded(np.frombuffer(key, np.uint32))
-
-    def fill(self, words: NDArray[np.uint64], block: int) -> None:
-        _fill(self._schedule, block, words)
-
-
-def keystream(key: bytes) -> Keystream:
-    """The faster of the two that this machine has; their bits are the same."""
-    return Compiled(key) if _lanes() and not numba.config.DISABLE_JIT else Library(key)
+def round_keys(key: bytes) -> NDArray[np.uint32]:
+    """The round keys of a key of 32 bytes for ``fill``; none where the processor has no instructions for it."""
+    possible = lanes() and not numba.config.DISABLE_JIT
+    keys: NDArray[np.uint32] = expanded(np.frombuffer(key, np.uint32)) if possible else np.empty(0, np.uint32)
+    return keys
 
 
 @cache
-def _lanes() -> int:
+def lanes() -> int:
     """64-bit lanes of the widest registers with AES that Numba compiles for; 0 if there are none."""
     features = set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
     return next((lanes for lanes, wanted in _WIDTHS.items() if wanted <= features), 0)
 
 
-_WIDTHS = {8: {"+vaes", "+avx512f", "+avx512bw"}, 4: {"+vaes", "+avx2"}, 2: {"+aes", "+ssse3"}}
+_WIDTHS = {8: {"+aes", "+vaes", "+avx512f", "+avx512bw"}, 4: {"+aes", "+vaes", "+avx2"}, 2: {"+aes", "+ssse3"}}
 
 
 def compiled(function: F) -> F:
     """The function compiled, free of the interpreter's lock, and kept on disk where there is a folder for it."""
     try:
-        kept: F = numba.njit(nogil=True, error_model="numpy")(function)
+        kept: F = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # there is no folder to keep it in
         kept = numba.njit(nogil=True, error_model="numpy")(function)
     return kept
+
+
+def inlined(function: F) -> F:
+    """The function compiled into those that call it, without which their loops are not turned into vectors."""
+    part: F = numba.njit(error_model="numpy", forceinline=True)(function)
+    return part
+
+
+def _intrinsic(build: Callable[..., Any]) -> Any:
+    return extending.intrinsic(build)
 
 
 def _round(builder: Any, name: str, state: Any, key: Any) -> Any:
@@ -102,7 +81,7 @@ def _copies(builder: Any, vector: Any, count: int) -> Any:
     return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), order)
 
 
-@intrinsic
+@_intrinsic
 def _substituted(_: Any, word: Any) -> Any:
     """The S-box on each byte of a 32-bit word: AES's last round on four copies, so that shifted rows are the same."""
 
@@ -116,32 +95,32 @@ def _substituted(_: Any, word: Any) -> Any:
     return numba.types.uint32(numba.types.uint32), build
 
 
-@intrinsic
+@_intrinsic
 def _encrypt(_: Any, schedule: Any, block: Any, words: Any, place: Any) -> Any:
     """``words[place : place + STRIDE]`` become the encrypted numbers block, block + 1, … of 16 bytes each."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        lanes, lane = _lanes(), ir.IntType(64)
-        vector, pair = ir.VectorType(lane, lanes), ir.VectorType(lane, 2)
-        keys, out = (
-            context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2)
-        )
+        count, lane = lanes(), ir.IntType(64)
+        if not count:
+            return context.get_dummy_value()  # nothing has round keys to call it with
+        vector, pair = ir.VectorType(lane, count), ir.VectorType(lane, 2)
+        keys, out = (context.make_array(signature.args[k])(context, builder, arguments[k]).data for k in (0, 2))
         keys = builder.bitcast(keys, pair.as_pointer())
         out = builder.bitcast(builder.gep(out, [arguments[3]]), vector.as_pointer())
         reverse = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector]), f"llvm.bswap.v{lanes}i64"
+            builder.module, ir.FunctionType(vector, [vector]), f"llvm.bswap.v{count}i64"
         )
         number = builder.insert_element(ir.Constant(pair, [0, 0]), arguments[1], ir.Constant(lane, 1))
-        number = _copies(builder, number, lanes)
+        number = _copies(builder, number, count)
 
         def key(place: int) -> Any:
             one = builder.load(builder.gep(keys, [ir.Constant(lane, place)]), align=4)
-            return _copies(builder, one, lanes)
+            return _copies(builder, one, count)
 
-        for start in range(0, STRIDE // lanes, AT_ONCE):
+        for start in range(0, STRIDE // count, AT_ONCE):
             state, whitening = [], key(0)
             for register in range(start, start + AT_ONCE):
-                ahead = [half for k in range(lanes // 2) for half in (0, register * lanes // 2 + k)]
+                ahead = [half for k in range(count // 2) for half in (0, register * count // 2 + k)]
                 counter = builder.call(reverse, [builder.add(number, ir.Constant(vector, ahead))])  # big-endian
                 state.append(builder.xor(counter, whitening))
             for place in range(1, 15):
@@ -174,6 +153,17 @@ def expanded(key: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 @compiled
-def _fill(schedule: NDArray[np.uint32], block: int, words: NDArray[np.uint64]) -> None:
+def fill(schedule: NDArray[np.uint32], block: int, words: NDArray[np.uint64]) -> None:
+    """Overwrite words by the stream from its ``block``-th 16 bytes on: the bits of ``entropy.counter_mode``.
+
+    Args:
+        schedule: of ``round_keys``, not empty.
+        block: from 0; the last that is made is below 2^63.
+        words: a multiple of ``STRIDE``, contiguous.
+
+    The instructions look nothing up in memory.
+
+    Source: FIPS 197; NIST SP 800-38A (counter mode).
+    """
     for place in range(0, len(words), STRIDE):
         _encrypt(schedule, np.uint64(block + place // 2), words, place)

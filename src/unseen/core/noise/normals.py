@@ -11,22 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.noise.entropy import Entropy
-from unseen.core.noise.keystream import STRIDE, compiled, keystream
+from unseen.core.noise.entropy import Entropy, counter_mode
+from unseen.core.noise.keystream import STRIDE, compiled, fill, inlined, round_keys
 
-__all__ = ["BLOCK", "FURTHEST", "WORTH_A_THREAD", "add_normals", "double", "single", "transform"]
+__all__ = ["BLOCK", "FURTHEST", "PART", "WORTH_A_THREAD", "add_normals", "double", "single", "transform"]
 
 FURTHEST = math.sqrt(2 * 65 * math.log(2))
-"""No normal is further from zero than this: 9.4926 standard deviations, up to rounding."""
+"""No normal is further from zero than this, up to rounding: 9.4926 standard deviations."""
 
-BLOCK = 1 << 15
-"""Elements made at once: their words stay in a core's second cache."""
+BLOCK = 1 << 12
+"""Elements made at once: their words stay in a core's own caches. Pairs lie half a block apart."""
+
+PART = 1 << 15
+"""Elements for which compiled code is called: whole blocks."""
 
 WORTH_A_THREAD = 1 << 18
 """Elements that take longer to make than a thread takes to start."""
 
-WORDS_A_PAIR = {np.dtype(np.float32): 1.5, np.dtype(np.float64): 2.0}
-"""Uniform 64-bit words that make a pair of normals."""
+_WORDS = {np.dtype(np.float32): BLOCK // 4 * 3, np.dtype(np.float64): BLOCK}  # of the stream for a block
 
 _LOT = 512  # pairs between the two steps of a transform: they stay in the first cache
 
@@ -54,7 +56,7 @@ _CELL_S, _CELL_D = _S(math.pi / 4 * 2.0**-29), _D(math.pi / 4 * 2.0**-61)
 _HALF_S, _ONE_S, _TWO_S, _DOWN_S = _S(0.5), _S(1), _S(2), _S(2.0**-32)
 
 
-@compiled
+@inlined
 def _sum(terms: Any, square: Any) -> Any:
     total = terms[0]
     for term in terms[1:]:
@@ -62,7 +64,7 @@ def _sum(terms: Any, square: Any) -> Any:
     return total
 
 
-@compiled
+@inlined
 def single(high: Any, low: Any, angle: Any) -> Any:
     """A radius and a point of the unit circle in single precision, from 64 and 32 uniform bits.
 
@@ -75,7 +77,7 @@ def single(high: Any, low: Any, angle: Any) -> Any:
     e = _I(_I(bits - _ROOT_HALF_S) >> _I(23))
     less = -rest if e == _I(0) else _I(bits - _I(e << _I(23))).view(_S) - _ONE_S
     s = less / (less + _TWO_S)
-    radius = np.sqrt(_S(e) * _LOG_QUARTER_S + s * _sum(_LOG_S, s * s))
+    radius = _S(math.sqrt(_S(e) * _LOG_QUARTER_S + s * _sum(_LOG_S, s * s)))
 
     turn = (_S(_I(angle & _U(2**29 - 1))) + _HALF_S) * _CELL_S
     short, long = _S(turn * _sum(_SINE_S, turn * turn)), _S(_sum(_COSINE_S, turn * turn))
@@ -85,7 +87,7 @@ def single(high: Any, low: Any, angle: Any) -> Any:
     return radius, (signed_short if swapped else signed_long), (signed_long if swapped else signed_short)
 
 
-@compiled
+@inlined
 def double(word: Any, angle: Any) -> Any:
     """A radius and a point of the unit circle in double precision, from 64 uniform bits each.
 
@@ -98,7 +100,7 @@ def double(word: Any, angle: Any) -> Any:
     e = (bits - _ROOT_HALF_D) >> np.int64(52)
     m = np.int64(bits - (e << np.int64(52))).view(_D)
     s = (m - 1.0) / (m + 1.0)
-    radius = np.sqrt(e * _LOG_QUARTER_D + s * _sum(_LOG_D, s * s))
+    radius = math.sqrt(e * _LOG_QUARTER_D + s * _sum(_LOG_D, s * s))
 
     turn = (_D(np.int64(angle & np.uint64(2**61 - 1))) + 0.5) * _CELL_D
     top = np.int64(angle >> np.uint64(61))
@@ -108,30 +110,28 @@ def double(word: Any, angle: Any) -> Any:
     return radius, (short if swapped else long), (long if swapped else short)
 
 
-@compiled
+@inlined
 def _spread(scale: float, factor: float, radius: Any, coordinate: Any, out: Any) -> None:
     """Add noise and multiply, in double precision, and round once."""
     for i in range(len(out)):
         out[i] = (_D(out[i]) + scale * _D(radius[i]) * _D(coordinate[i])) * factor
 
 
-@compiled
-def _single(words: Any, out: Any, scale: float, factor: float) -> None:
+@inlined
+def _block_single(words: Any, out: Any, scale: float, factor: float) -> None:
     half, bits = (len(out) + 1) // 2, words.view(_U)
     radius, first, second = np.empty(_LOT, _S), np.empty(_LOT, _S), np.empty(_LOT, _S)
     for start in range(0, half, _LOT):
         high, low = bits[start : min(start + _LOT, half)], bits[half + start : half + start + _LOT]
         angle = bits[2 * half + start : 2 * half + start + _LOT]
-        n=len(high); low=low[:n]; angle=angle[:n]; r=radius[:n]; f=first[:n]; g=second[:n]
-        for i in range(n):
-            a,b,c = single(high[i], low[i], angle[i])
-            r[i]=a; f[i]=b; g[i]=c
+        for i in range(len(high)):
+            radius[i], first[i], second[i] = single(high[i], low[i], angle[i])
         _spread(scale, factor, radius, first, out[start : start + len(high)])
         _spread(scale, factor, radius, second, out[half + start : half + start + len(high)])
 
 
-@compiled
-def _double(words: Any, out: Any, scale: float, factor: float) -> None:
+@inlined
+def _block_double(words: Any, out: Any, scale: float, factor: float) -> None:
     half = (len(out) + 1) // 2
     radius, first, second = np.empty(_LOT, _D), np.empty(_LOT, _D), np.empty(_LOT, _D)
     for start in range(0, half, _LOT):
@@ -142,12 +142,75 @@ def _double(words: Any, out: Any, scale: float, factor: float) -> None:
         _spread(scale, factor, radius, second, out[half + start : half + start + len(word)])
 
 
-def transform(dtype: np.dtype[Any]) -> Callable[[NDArray[np.uint64], NDArray[Any], float, float], None]:
+@inlined
+def _taken(schedule: Any, block: int, words: Any, used: int, bits: int) -> Any:
+    """So many of the stream's words, up to a whole stride: made in their room, or the next of those that are there."""
+    count = -(-bits // (64 * STRIDE)) * STRIDE
+    if len(schedule) == 0:
+        return words[used : used + count]
+    fill(schedule, block + used // 2, words[:count])
+    return words[:count]
+
+
+@compiled
+def _single(schedule: Any, block: int, words: Any, out: Any, scale: float, factor: float) -> None:
+    used = 0
+    for start in range(0, len(out), BLOCK):
+        part = out[start : start + BLOCK]
+        taken = _taken(schedule, block, words, used, (len(part) + 1) // 2 * 96)
+        _block_single(taken, part, scale, factor)
+        used += len(taken)
+
+
+@compiled
+def _double(schedule: Any, block: int, words: Any, out: Any, scale: float, factor: float) -> None:
+    used = 0
+    for start in range(0, len(out), BLOCK):
+        part = out[start : start + BLOCK]
+        taken = _taken(schedule, block, words, used, (len(part) + 1) // 2 * 128)
+        _block_double(taken, part, scale, factor)
+        used += len(taken)
+
+
+def transform(dtype: np.dtype[Any]) -> Callable[..., None]:
+    """The compiled transform ``add(schedule, block, words, out, scale, factor)`` for float32 or float64.
+
+    It adds ``scale`` times a pair of normals to ``part[i]`` and ``part[half + i]``, where the part is each ``BLOCK`` of
+    ``out`` or what is left, and half is half its length rounded up, and multiplies by ``factor``.
+
+    Args:
+        dtype: of ``out``, which is contiguous.
+
+    ``schedule`` and ``block`` say how to ``fill`` the words, for which ``words`` is room, that of a block; without
+    round keys ``words`` are given, each part's up to a whole ``STRIDE``. They are uniform bits: for float64 half
+    radii and half angles; for float32 the upper halves of the radii, the lower halves, and the angles, 32 bits each.
+    The pair is ``double`` or ``single`` of them; product, sum and factor are taken in double precision and rounded
+    to ``dtype`` once.
+
+    The radius is sqrt(-2 log u) with u = (word + 1/2) / 2^64, so the tail needs no second look: in exact
+    arithmetic P(radius > x) is exp(-x²/2) up to 2^-65 at every x, relatively up to 1e-6 out to x = 7.9 and up to
+    2e-3 out to 8.8, and the radius is at most ``FURTHEST``. The angle is the midpoint of one of 2^32 or 2^64 equal
+    cells of the circle, and the output is exactly symmetric under signs and exchange. Logarithm, sine and cosine are
+    series whose remainders are relatively below 2e-9 for float32 and 3e-17 for float64.
+
+    Proven about floats: with finite ``out``, ``scale`` and ``factor`` no square root of a negative number, no logarithm
+    of zero and no division by zero is met, so no normal is infinite or NaN. Only tested, against 60 digits: the
+    relative errors before the sum, below 1e-15 for float64; for float32 below 5e-7, and below 3e-7 of the radius, so
+    that the tail's probability is off by a share of 3e-7 x² too. A float64 radius below 1e-7 is coarse, since u
+    rounds to 53 bits; it is zero with probability 2^-54. A float32 radius is never zero. No operation is fused or
+    reordered, which is tested too, so that every processor finds the same bits.
+
+    Source: Box and Muller 1958.
+    """
     return _single if dtype == np.float32 else _double
 
 
 def add_normals(
-    arrays: Sequence[NDArray[Any]], scale: float, entropy: Entropy, threads: int = 1, factor: float = 1.0
+    arrays: Sequence[NDArray[Any]],
+    scale: float,
+    entropy: Entropy,
+    threads: int = 1,
+    factors: Sequence[float] | None = None,
 ) -> None:
     """Add ``scale`` times an independent standard normal to every element, in place.
 
@@ -156,39 +219,40 @@ def add_normals(
         scale: the normals' standard deviation, finite and not negative.
         entropy: gives the call a key of its own; its words number the stream's blocks in counter mode.
         threads: at most so many. The result does not depend on it.
-        factor: by which what came out is multiplied, finite.
+        factors: one for each array, finite, by which it is multiplied once it has its noise; None for 1.
     """
     if not 0 <= scale < math.inf:
         raise ValueError(f"a standard deviation is finite and not negative, not {scale}")
-    if not math.isfinite(factor):
-        raise ValueError(f"a factor is finite, not {factor}")
-    parts: list[tuple[NDArray[Any], int]] = []  # with the AES block at which its words start
+    parts: list[_Part] = []
     blocks = elements = 0
-    for array in arrays:
-        for start in range(0, len(array), BLOCK):
-            part = array[start : start + BLOCK]
-            parts.append((part, blocks))
-            blocks += _words(part) // 2
-            elements += len(part)
+    for array, factor in zip(arrays, factors or [1.0] * len(arrays), strict=True):
+        for start in range(0, len(array), PART):
+            parts.append((array[start : start + PART], float(factor), blocks))
+            blocks += -(-len(parts[-1][0]) // BLOCK) * _WORDS[array.dtype] // 2
+        elements += len(array)
     if not parts:
         return
     key = entropy.key()
-
-    def add(parts: list[tuple[NDArray[Any], int]]) -> None:
-        stream, words = keystream(key), np.empty(max(_words(part) for part, _ in parts), np.uint64)
-        for part, block in parts:
-            stream.fill(words[: _words(part)], block)
-            transform(part.dtype)(words, part, float(scale), float(factor))
-
     workers = max(1, min(threads, elements // WORTH_A_THREAD))
     if workers == 1:
-        return add(parts)
+        return _add(parts, float(scale), key)
     cut = [len(parts) * worker // workers for worker in range(workers + 1)]
     with ThreadPoolExecutor(workers) as pool:
-        for done in [pool.submit(add, parts[cut[w] : cut[w + 1]]) for w in range(workers)]:
+        for done in [pool.submit(_add, parts[cut[w] : cut[w + 1]], float(scale), key) for w in range(workers)]:
             done.result()
 
 
-def _words(part: NDArray[Any]) -> int:
-    """Words of the stream for a part: what it needs, up to a whole stride."""
-    return math.ceil((len(part) + 1) // 2 * WORDS_A_PAIR[part.dtype] / STRIDE) * STRIDE
+_Part = tuple[NDArray[Any], float, int]  # with its factor and the AES block at which its words start
+
+
+def _add(parts: list[_Part], scale: float, key: bytes) -> None:
+    schedule, most = round_keys(key), max(_WORDS[part.dtype] for part, _, _ in parts)
+    if not len(schedule):
+        most *= PART // BLOCK
+    words = np.empty(most + 2, np.uint64)  # the library wants a block more than it fills
+    zeros = np.zeros(0 if len(schedule) else 8 * most, np.uint8)
+    for part, factor, block in parts:
+        if not len(schedule):
+            count = -(-len(part) // BLOCK) * _WORDS[part.dtype]
+            counter_mode(key, block).update_into(zeros[: 8 * count], words.view(np.uint8))
+        transform(part.dtype)(schedule, block, words, part, scale, factor)

@@ -15,7 +15,8 @@ from unseen.train.layers.layer import Layer
 from unseen.train.layers.linear import Linear
 from unseen.train.layers.normalisation import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from unseen.train.layers.prelu import PReLU
-from unseen.train.layers.recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from unseen.train.layers.recurrent import GRU, LSTM, RNN
+from unseen.train.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
 
 if TYPE_CHECKING:
     from unseen.train.tape import Tape
@@ -60,7 +61,7 @@ def layer_of(module: torch.nn.Module, parameters: dict[str, torch.nn.Parameter])
         parameters: those of its own that are trained.
     """
     for kind, family in FAMILIES.items():
-        if isinstance(module, kind) and type(module).forward is kind.forward and _plain(module, kind):
+        if _computes_as(module, kind) and _plain(module):
             return family(module, parameters)
     return None
 
@@ -68,15 +69,32 @@ def layer_of(module: torch.nn.Module, parameters: dict[str, torch.nn.Parameter])
 def composite_of(module: torch.nn.Module, tape: Tape, name: str) -> torch.nn.Module | None:
     """What stands in a mirror for a module that is made of several maps, if its family is known."""
     for kind, family in COMPOSITES.items():
-        if isinstance(module, kind) and type(module).forward is kind.forward:
+        if _computes_as(module, kind):
             return family(module, tape, name)
     return None
 
 
-def _plain(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
-    """Whether the parameters are the family's own: those that weight normalisation replaced are not."""
-    return all(isinstance(one, torch.nn.Parameter) or one is None for one in _own(module))
+def _computes_as(module: torch.nn.Module, kind: type[torch.nn.Module]) -> bool:
+    """Whether it is of that class, or of one that adds to it and changes nothing but how it is made."""
+    if not isinstance(module, kind) or "forward" in vars(module):
+        return False
+    classes = type(module).__mro__
+    added = {name for one in classes[: classes.index(kind)] for name in vars(one)}
+    return not any(name in added for name in _METHODS[kind])
 
 
-def _own(module: torch.nn.Module) -> list[object]:
-    return [getattr(module, name, None) for name in ("weight", "bias")]
+def _plain(module: torch.nn.Module) -> bool:
+    """Whether weight and bias are parameters: those that weight normalisation computes are not."""
+    own = [getattr(module, name, None) for name in ("weight", "bias")]
+    return all(one is None or isinstance(one, torch.nn.Parameter) for one in own)
+
+
+def _methods(kind: type[torch.nn.Module]) -> set[str]:
+    """What a class computes with."""
+    classes = kind.__mro__
+    below = classes[: classes.index(torch.nn.Module)]
+    named = {name for one in below for name, value in vars(one).items() if callable(value)}
+    return {name for name in named if not name.startswith("__")} - {"extra_repr", "reset_parameters"}
+
+
+_METHODS = {kind: _methods(kind) for kind in (*FAMILIES, *COMPOSITES)}

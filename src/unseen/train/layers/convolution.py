@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -143,18 +144,27 @@ class TransposedConvolution(Convolution):
     Its weight gradient is that of the convolution that goes from its output to its input.
     """
 
+    def __init__(self, module: torch.nn.Module, parameters: dict[str, torch.nn.Parameter]) -> None:
+        super().__init__(module, parameters)
+        options: Any = module
+        # An output padding of a stride or more adds pixels that the convolution would make further positions of.
+        self._beyond = any(more >= step for more, step in zip(options.output_padding, options.stride, strict=True))
+        self._first = self._geometry.padding
+        if self._beyond:
+            self._geometry = replace(self._geometry, padding=(0,) * len(self._first))
+
     def _sides(self, seen: Seen, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         a, g = self._checked(seen, dtype)
-        # An output padding may add pixels that meet no position, so many that the convolution would have another.
-        fits = zip(a.shape[2:], self._geometry.kernel, *self._steps(), strict=True)
-        for axis, (positions, size, stride, padding, dilation) in enumerate(fits, 2):
-            most = positions * stride - 2 * padding + dilation * (size - 1)
-            if g.shape[axis] > most:
-                g = g.narrow(axis, 0, most)
-        return g, a
+        return (F.pad(g, self._trimming(a, g)) if self._beyond else g), a
 
-    def _steps(self) -> tuple[tuple[int, ...], ...]:
-        return self._geometry.stride, self._geometry.padding, self._geometry.dilation
+    def _trimming(self, a: Tensor, g: Tensor) -> list[int]:
+        """At both ends of each axis, the last axis first, what makes an output the pixels that are met."""
+        ends: list[int] = []
+        one = self._geometry
+        axes = zip(a.shape[2:], g.shape[2:], one.kernel, one.stride, one.dilation, self._first, strict=True)
+        for positions, pixels, size, stride, dilation, first in reversed(list(axes)):
+            ends += [first, (positions - 1) * stride + dilation * (size - 1) + 1 - first - pixels]
+        return ends
 
 
 def _wide(seen: Seen) -> torch.dtype:

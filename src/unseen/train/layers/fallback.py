@@ -13,7 +13,11 @@ from unseen.train.layers.layer import Layer, Seen
 if TYPE_CHECKING:
     from unseen.train.tape import Tape
 
-__all__ = ["Fallback", "Instantiated"]
+__all__ = ["Fallback", "Instantiated", "NotByRow"]
+
+
+class NotByRow(InvalidRequest):
+    """A module can't be run row by row inside its model."""
 
 
 class Instantiated(Layer):
@@ -45,7 +49,7 @@ class Fallback(torch.nn.Module):
         name: of the module, for errors.
 
     Raises:
-        InvalidRequest: the module can't be run so; the error names it.
+        NotByRow: the module can't be run so; the error names it.
     """
 
     def __init__(self, module: torch.nn.Module, tape: Tape, name: str) -> None:
@@ -78,8 +82,8 @@ class Fallback(torch.nn.Module):
         except RuntimeError as error:
             raise self._refused(f"torch.func can't run it row by row ({error})") from error
 
-    def _refused(self, why: str) -> InvalidRequest:
-        return InvalidRequest(
+    def _refused(self, why: str) -> NotByRow:
+        return NotByRow(
             f"the module {self._name!r}, a {type(self._of[0]).__name__}, was given",
             f"modules that are known or that run on one row by itself; {why}",
             "layers of torch.nn, or frozen parameters (requires_grad_(False))",

@@ -80,9 +80,10 @@ def _relative(a: torch.Tensor, g: torch.Tensor) -> float:
 
 
 def each_pair(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> tuple[torch.Tensor, ...]:
-    """Each unit's gradients: (units, outputs, inputs), and (units, outputs)."""
+    """Each unit's gradients: (units, outputs, inputs), and (units, outputs), in float32 or better."""
     import torch
 
+    a, g = _wide(a), _wide(g)
     found: list[torch.Tensor] = []
     if weight:
         found.append(torch.bmm(g.mT, a.to(g.dtype)))
@@ -98,11 +99,13 @@ def total_pairs(
 
     Source: Bu et al. 2023, algorithm 1.
     """
-    a, g = _wide(a), _wide(g)
-    scaled = (g * factors.to(g.dtype).view(-1, 1, 1)).flatten(0, 1)
+    a, g = _wide(a).flatten(0, 1), _wide(g).flatten(0, 1)
+    each = factors.to(g.dtype).repeat_interleave(len(g) // max(len(factors), 1))
     found: list[torch.Tensor] = []
-    if weight:
-        found.append(scaled.T @ a.to(g.dtype).flatten(0, 1))
+    if weight and a.shape[1] < g.shape[1]:
+        found.append(g.T @ (a.to(g.dtype) * each[:, None]))
+    elif weight:
+        found.append((g * each[:, None]).T @ a.to(g.dtype))
     if bias:
-        found.append(scaled.sum(0))
+        found.append(each @ g)
     return tuple(found)

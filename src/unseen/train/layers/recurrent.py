@@ -1,10 +1,9 @@
-"""Recurrent networks and their cells."""
+"""Recurrent networks."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,50 +11,16 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.layers.composite import Watch, become
-from unseen.train.layers.joint import Joint
+from unseen.train.layers.composite import become
 from unseen.train.layers.recurrence import Gated, LongShort, Plain, before
+from unseen.train.layers.recurrent_maps import BOTH, INPUT, PROJECT, STATE, Map, added
 
 if TYPE_CHECKING:
     from unseen.train.tape import Tape
 
-__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN"]
 
 States = tuple[torch.Tensor, ...]
-INPUT, STATE, PROJECT = ("weight_ih", "bias_ih"), ("weight_hh", "bias_hh"), ("weight_hr",)
-BOTH = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-class _Map:
-    """Maps of an input and of a state, added up: those of one layer in one direction.
-
-    Args:
-        module: holds the parameters.
-        tape: watches.
-        name: of the module.
-        kinds: which parameters.
-        suffix: of the parameters' names.
-    """
-
-    def __init__(
-        self, module: torch.nn.Module, tape: Tape, name: str, kinds: tuple[str, ...], suffix: str = ""
-    ) -> None:
-        parameters = {kind: getattr(module, kind + suffix, None) for kind in kinds}
-        self._watch = Watch(tape, Joint, module, f"{name}.{kinds[0]}{suffix}", parameters)
-
-    def __call__(self, inputs: Mapping[str, torch.Tensor], output: torch.Tensor) -> torch.Tensor:
-        """Watch a fresh output.
-
-        Args:
-            inputs: by the names of the weights.
-            output: what came out.
-        """
-        trained = self._watch.trained
-        if not trained or not torch.is_grad_enabled():
-            return output
-        one = output.new_ones(()).expand(*output.shape[:-1], 1)
-        parts = [inputs[kind].detach() if kind in inputs else one for kind in trained]
-        return self._watch((parts[0] if len(parts) == 1 else torch.cat(parts, -1),), output)
 
 
 class _Direction(ABC):
@@ -73,7 +38,7 @@ class _Direction(ABC):
     def __init__(self, module: torch.nn.RNNBase, tape: Tape, name: str, suffix: str) -> None:
         self._module, self._suffix = module, suffix
         self.back = suffix.endswith("_reverse")
-        self.watched = [_Map(module, tape, name, kinds, suffix) for kinds in self.maps]
+        self.watched = [Map(module, tape, name, kinds, suffix) for kinds in self.maps]
 
     def own(self, kind: str) -> torch.Tensor | None:
         """A parameter, if there is one of that kind."""
@@ -98,7 +63,7 @@ class _PlainDirection(_Direction):
     maps = (BOTH,)
 
     def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
-        gates = self.gates(x, _sum(self.own(INPUT[1]), self.own(STATE[1])))
+        gates = self.gates(x, added(self.own(INPUT[1]), self.own(STATE[1])))
         weight, (state,) = self.weight(gates), _like(gates, first)
         how = (self._module.mode == "RNN_RELU", self.back)
         with torch.no_grad():
@@ -127,7 +92,7 @@ class _LongShortDirection(_Direction):
     maps = (BOTH, PROJECT)
 
     def __call__(self, x: torch.Tensor, first: States) -> tuple[torch.Tensor, States]:
-        gates = self.gates(x, _sum(self.own(INPUT[1]), self.own(STATE[1])))
+        gates = self.gates(x, added(self.own(INPUT[1]), self.own(STATE[1])))
         weight, (state, memory) = self.weight(gates), _like(gates, first)
         project = self.own(PROJECT[0])
         project = None if project is None else project.detach().to(gates.dtype)
@@ -270,96 +235,6 @@ class LSTM(torch.nn.LSTM):
         return output, (state, memory)
 
 
-class RNNCell(torch.nn.RNNCell):
-    """Stands for a ``torch.nn.RNNCell`` in a mirror and gives the same.
-
-    Args:
-        module: stands in the model and is not changed.
-        tape: watches.
-        name: of the module.
-    """
-
-    def __init__(self, module: torch.nn.RNNCell, tape: Tape, name: str) -> None:
-        become(self, module, name)
-        self._both = _Map(module, tape, name, BOTH)
-
-    def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
-        """As in torch."""
-        x, (state,) = _of_cell(self, input, None if hx is None else (hx,), 1)
-        gates = F.linear(x, self.weight_ih, _sum(self.bias_ih, self.bias_hh)) + F.linear(state, self.weight_hh)
-        gates = self._both({INPUT[0]: x, STATE[0]: state}, gates)
-        return _as(input, gates.relu() if self.nonlinearity == "relu" else gates.tanh())
-
-
-class GRUCell(torch.nn.GRUCell):
-    """Stands for a ``torch.nn.GRUCell`` in a mirror and gives the same.
-
-    Args:
-        module: stands in the model and is not changed.
-        tape: watches.
-        name: of the module.
-    """
-
-    def __init__(self, module: torch.nn.GRUCell, tape: Tape, name: str) -> None:
-        become(self, module, name)
-        self._of_input, self._of_state = (_Map(module, tape, name, kinds) for kinds in (INPUT, STATE))
-
-    def forward(self, input: torch.Tensor, hx: torch.Tensor | None = None) -> torch.Tensor:
-        """As in torch."""
-        x, (state,) = _of_cell(self, input, None if hx is None else (hx,), 1)
-        gates = self._of_input({INPUT[0]: x}, F.linear(x, self.weight_ih, self.bias_ih))
-        own = self._of_state({STATE[0]: state}, F.linear(state, self.weight_hh, self.bias_hh))
-        reset, update, new = gates.chunk(3, 1)
-        own_reset, own_update, own_new = own.chunk(3, 1)
-        new = torch.addcmul(new, (reset + own_reset).sigmoid(), own_new).tanh()
-        return _as(input, new + (update + own_update).sigmoid() * (state - new))
-
-
-class LSTMCell(torch.nn.LSTMCell):
-    """Stands for a ``torch.nn.LSTMCell`` in a mirror and gives the same.
-
-    Args:
-        module: stands in the model and is not changed.
-        tape: watches.
-        name: of the module.
-    """
-
-    def __init__(self, module: torch.nn.LSTMCell, tape: Tape, name: str) -> None:
-        become(self, module, name)
-        self._both = _Map(module, tape, name, BOTH)
-
-    def forward(
-        self, input: torch.Tensor, hx: tuple[torch.Tensor, torch.Tensor] | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As in torch."""
-        x, (state, memory) = _of_cell(self, input, hx, 2)
-        gates = F.linear(x, self.weight_ih, _sum(self.bias_ih, self.bias_hh)) + F.linear(state, self.weight_hh)
-        enters, stays, new, leaves = self._both({INPUT[0]: x, STATE[0]: state}, gates).chunk(4, 1)
-        memory = stays.sigmoid() * memory + enters.sigmoid() * new.tanh()
-        return _as(input, leaves.sigmoid() * memory.tanh()), _as(input, memory)
-
-
-def _of_cell(
-    cell: torch.nn.RNNCellBase, x: torch.Tensor, states: States | None, count: int
-) -> tuple[torch.Tensor, States]:
-    """Input and states with an axis of rows; zero states if there are none."""
-    kind = type(cell).__name__
-    if x.dim() not in (1, 2):
-        raise ValueError(f"{kind}: the input has {x.dim()} axes, not 1 or 2")
-    if states is not None and any(one.dim() != x.dim() for one in states):
-        raise ValueError(f"{kind}: an input of {x.dim()} axes goes with states of {x.dim()}")
-    if x.dim() == 1:
-        x = x.unsqueeze(0)
-        states = None if states is None else tuple(one.unsqueeze(0) for one in states)
-    if states is None:
-        states = (x.new_zeros(len(x), cell.hidden_size),) * count
-    return x, states
-
-
-def _as(given: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-    return found.squeeze(0) if given.dim() == 1 else found
-
-
 def _last(y: torch.Tensor, back: bool) -> torch.Tensor:
     """The state after the last step."""
     return y[0 if back else -1]
@@ -367,7 +242,3 @@ def _last(y: torch.Tensor, back: bool) -> torch.Tensor:
 
 def _like(gates: torch.Tensor, states: States) -> States:
     return tuple(one.to(gates.dtype) for one in states)
-
-
-def _sum(one: torch.Tensor | None, other: torch.Tensor | None) -> torch.Tensor | None:
-    return None if one is None or other is None else one + other
