@@ -543,3 +543,14 @@ def test_exact_step_holds_at_its_edge() -> None:
     for wrong in ((0.0, 3), (math.inf, 3), (math.nan, 3), (1.0, 0)):
         with pytest.raises(ValueError, match="bound"):
             exact_step(*wrong, torch.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_compiled_code_of_another_version_makes_no_noise(dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(normals._DIGESTS, np.dtype(dtype), "of another version")
+    normals._known.cache_clear()
+    out = np.zeros(3, dtype)
+    with pytest.raises(RuntimeError, match="__pycache__"):
+        normals.add_normals([out], 1.0, Entropy())
+    assert not out.any()
+    normals._known.cache_clear()

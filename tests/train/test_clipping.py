@@ -28,7 +28,7 @@ class Careless(Clipping):
     def __init__(self, said: list[float]) -> None:
         self.said = said
 
-    def factors(self, norms: torch.Tensor, bound: float) -> torch.Tensor:
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         return torch.tensor(self.said, dtype=torch.float64).repeat(norms.shape[1])[: norms.shape[1]].expand_as(norms)
 
 

@@ -70,7 +70,7 @@ def go(run: Session, steps: int | None = None) -> int:
 
 
 def test_a_stopped_run_goes_on_where_it_was_and_charges_nothing(tmp_path: Path) -> None:
-    data, own = people(tmp_path), {"target": "ill"}
+    data, own = people(tmp_path), dict[str, Any](target="ill")
     run = guard(clipping=Adaptive(quantile=0.9)).open(*network(), data, **own)
     assert go(run, 5) == 5
     run.checkpoint(tmp_path / "run.pt")
@@ -210,9 +210,8 @@ def test_another_configuration_does_not_resume(changed: dict[str, Any], tmp_path
     run.checkpoint(tmp_path / "run.pt")
     with pytest.raises(InvalidRequest, match="configuration"):
         guard(**changed).resume(tmp_path / "run.pt", *network(), rows())
-    assert guard(physical_batch_size=7, diagnostics=True, sampling=Poisson()).resume(
-        tmp_path / "run.pt", *network(), rows()
-    )
+    same = guard(physical_batch_size=7, diagnostics=True, sampling=Poisson())
+    assert same.resume(tmp_path / "run.pt", *network(), rows()).steps_left == 9
 
 
 def test_other_data_do_not_resume(tmp_path: Path) -> None:
@@ -322,7 +321,7 @@ STEPS = 200
 def whole(folder: Path, act: str, data: Any, seed: int | None = None) -> tuple[torch.nn.Module, int]:
     """Open or resume a run and go on to its end, with a checkpoint now and then; its model and the steps it noised."""
     asked = {"seed": seed, "steps": STEPS, "clipping": Adaptive()}
-    own = {"target": "ill"} if isinstance(data, un.Dataset) else {}
+    own: dict[str, Any] = {"target": "ill"} if isinstance(data, un.Dataset) else {}
     model, optimizer = network()
     others = {"decay": torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, STEPS)}
     if act == "open":

@@ -129,7 +129,7 @@ class Block:
             factors: shape (units,), 0 where a gradient is not finite.
             finite: shape (units,), which gradients are; None where all are.
         """
-        kept = self.kept
+        kept, self.kept = self.kept, ()
         if not kept:
             return {}
         if finite is not None:
