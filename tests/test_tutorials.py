@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("[0-9]*.py"))
+QUICK = {"mnist": ["--quick"]}  # a full run takes minutes
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 
@@ -20,7 +21,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def test_the_script_runs(script: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "MPLBACKEND": "Agg", "UNSEEN_EXAMPLES": str(ROOT / "examples")}
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
+        [sys.executable, "-W", "error", str(script), *QUICK.get(script.stem, [])],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -227,9 +227,9 @@ def told_by(error: BaseException) -> Iterator[str]:
 
 def leaves(act: Callable[[Any], Any], data: Any, folder: Path, log: Any, screen: Any) -> Left:
     """Everything that leaves with one call: the release in each shape, receipt, errors, log, screen and ledger."""
+    log.set_level(logging.INFO, logger="numba")  # a first compilation numbers the statements of the code: all numbers
     log.set_level(logging.DEBUG)
     log.set_level(logging.DEBUG, logger="unseen")
-    log.set_level(logging.INFO, logger="numba")  # a first compilation numbers the statements of the code: all numbers
     left = Left([], [])
     with noise_that_shifts():
         try:

@@ -138,6 +138,8 @@ def test_no_step_beyond_the_charged_ones_and_one_a_batch() -> None:
         {"epsilon": 1, "steps": 1, "max_grad_norm": 0},
         {"epsilon": 1, "steps": 1, "delta": 1},
         {"epsilon": 1, "steps": 1, "clipping": "flat"},
+        {"epsilon": 1, "steps": 1, "sampling": "poisson"},
+        {"epsilon": 1, "steps": 1, "accountant": "gdp"},
     ],
 )
 def test_wrong_arguments_are_refused(wrong: dict[str, Any]) -> None:

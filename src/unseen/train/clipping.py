@@ -92,7 +92,7 @@ class Automatic(Clipping):
 
 
 @dataclass(frozen=True)
-class Adaptive(Clipping):
+class Adaptive(Flat):
     """Flat clipping whose bound follows a quantile of the norms, which is learned with noise.
 
     Each step also counts, with Gaussian noise, how many norms are at most the bound. Count and gradient share one
@@ -101,7 +101,8 @@ class Adaptive(Clipping):
     Args:
         quantile: the share of norms that the bound aims to exceed, in [0, 1].
         rate: how fast it follows, > 0: the bound is multiplied by exp(-rate · (share below - quantile)).
-        noise: standard deviation on the count, > 0; a twentieth of the expected batch size if not given.
+        noise: standard deviation on the count, > 0; a twentieth of the expected batch size if not given. It is raised
+            to the run's noise multiplier where it is less, or the count would cost more than the gradient.
         largest: the bound never grows beyond it, nor shrinks below its inverse.
 
     Source: Andrew et al. 2021, algorithm 1 and theorem 1.
@@ -118,12 +119,6 @@ class Adaptive(Clipping):
         number("largest", self.largest, 1)
         if self.noise is not None:
             number("noise", self.noise, 0, open_low=True)
-
-    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
-        """1: the bound alone."""
-        import torch
-
-        return torch.ones_like(norms)
 
     def count_noise(self, expected_batch_size: int) -> float:
         """As given, or a twentieth of the expected batch size."""
@@ -151,11 +146,14 @@ def factors_within(
     """
     import torch
 
-    finite = torch.isfinite(squares).all(0)
-    norms = torch.where(finite, squares, torch.zeros_like(squares)).clamp(min=0).sqrt()
+    finite = torch.isfinite(squares.sum(0))
+    margin = 1 - MARGIN * torch.finfo(torch.promote_types(dtype, torch.float32)).eps
+    if type(clipping).factors is Flat.factors:  # the usual rule in few operations: small models feel each of them
+        within = (bound * margin / squares.sum(0).sqrt()).clamp(max=1.0)
+        return torch.where(finite, within, 0.0).expand_as(squares), finite
+    norms = torch.where(finite, squares, 0.0).clamp(min=0).sqrt()
     asked = torch.nan_to_num(clipping.factors(norms, bound).double().expand_as(norms), nan=0.0, posinf=1e30)
     asked = asked.clamp(min=0.0)
     together = (asked * norms).square().sum(0).sqrt()
-    margin = 1 - MARGIN * max(torch.finfo(dtype).eps if dtype == torch.float64 else torch.finfo(torch.float32).eps, 0)
     shrunk = asked * (bound * margin / together).clamp(max=1.0)
-    return torch.where(finite, torch.nan_to_num(shrunk, nan=0.0), torch.zeros_like(shrunk)), finite
+    return torch.where(finite, torch.nan_to_num(shrunk, nan=0.0), 0.0), finite

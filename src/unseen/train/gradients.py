@@ -210,7 +210,11 @@ class ClippedSum:
         bound: float,
     ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float] | None:
         """The same by a compiled graph; None where there is none, or a gradient is not finite."""
-        key = (loss_fn, units, self._model.training, *((one.shape, one.dtype) for one in batch))
+        device = weights.device.type
+        casts = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        modes = tuple(module.training for module in self._model.modules())
+        trained = tuple((id(one), one.dtype) for one in parameters)
+        key = (loss_fn, units, casts, modes, trained, *((one.shape, one.dtype) for one in batch))
         if key not in self._graphs:
             if self._choose is not first_way and not self._graphs:
                 self._seen(loss_fn, stand_ins(batch, len(weights)), weights, units)  # the tuner measures outside

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from typing import Any
 
@@ -64,7 +63,8 @@ def _one(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.n
     lifted = bool(own) and layer is None and tape.place(name).lift is not None
     if (own and layer is None and not lifted) or computed:
         return Fallback(module, tape, name)
-    twin = copy.copy(module)
+    twin = type(module).__new__(type(module))
+    twin.__dict__.update(module.__dict__)
     made[id(module)] = twin
     for hooks in _HOOKS:
         twin.__dict__[hooks] = OrderedDict(module.__dict__[hooks])

@@ -7,6 +7,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,12 +39,15 @@ class Physical:
 
     def taken(self, tensor: torch.Tensor) -> torch.Tensor:
         """Those of a tensor of the draw's rows; a view where they follow one another."""
+        return tensor[self._run] if self._run else tensor[self.rows.to(tensor.device)]
+
+    @cached_property
+    def _run(self) -> slice | None:
         import torch
 
         first = int(self.rows[0])
-        if torch.equal(self.rows, torch.arange(first, first + len(self.rows))):
-            return tensor[first : first + len(self.rows)]
-        return tensor[self.rows.to(tensor.device)]
+        following = torch.arange(first, first + len(self.rows))
+        return slice(first, first + len(self.rows)) if torch.equal(self.rows, following) else None
 
     def filled(self, rows: int) -> Physical:
         """The same with further units of weight 0, so that there are as many as fit into so many rows.
