@@ -197,26 +197,26 @@ class OfTraining:
         self, fit: Callable[[Dataset], tuple[DP, Any]], max_grad_norm: float, slack: float = 0.002, units: int = 30
     ) -> None:
         self.fit, self.max_grad_norm, self.slack, self.units = fit, max_grad_norm, slack, units
-        self._cached: dict[int, tuple[DP, Any, float, Any]] = {}
+        self._cached: dict[int, tuple[DP, Any, float, Any, float]] = {}
 
-    def step(self, data: Dataset) -> tuple[DP, Any, float, Any]:
-        """What is promised, and the one step's clipped sums, deviation and stream."""
+    def step(self, data: Dataset) -> tuple[DP, Any, float, Any, float]:
+        """What is promised, and the one step's clipped sums, deviation, stream and factor."""
         if id(data) not in self._cached:
-            steps: list[tuple[Any, float, Any]] = []
+            steps: list[tuple[Any, float, Any, float]] = []
             real = _noise_of_a_step()
 
             noised: list[Any] = []
 
-            def noting(sums: Any, deviation: float, entropy: Any) -> None:
-                steps.append(([total.clone() for total in sums], deviation, entropy))
-                real(sums, deviation, entropy)
+            def noting(sums: Any, deviation: float, entropy: Any, factor: float = 1.0) -> None:
+                steps.append(([total.clone() for total in sums], deviation, entropy, factor))
+                real(sums, deviation, entropy, factor)
                 noised.extend(total.clone() for total in sums)
 
             with patch.object(session, "add_gaussian_", noting):
                 promised, model = self.fit(data)
             assert len(steps) == 1, "an audit of more than one step would understate it"
             for parameter, total in zip(model.parameters(), noised, strict=True):  # what is replayed is what leaves
-                assert torch.allclose(parameter, -total / self.units, atol=1e-4)
+                assert torch.allclose(parameter, -total, atol=1e-4)
             self._cached[id(data)] = (promised, *steps[0])
         return self._cached[id(data)]
 
@@ -224,10 +224,10 @@ class OfTraining:
         return self.step(data)[0]
 
     def outputs(self, data: Dataset, runs: int) -> Array:
-        _, sums, deviation, entropy = self.step(data)
+        _, sums, deviation, entropy, factor = self.step(data)
         many = [total.double().expand(runs, *total.shape).clone() for total in sums]
-        _noise_of_a_step()(many, deviation, entropy)
-        return stacked([total.reshape(runs, -1).numpy() for total in many])
+        _noise_of_a_step()(many, deviation, entropy, factor)
+        return stacked([self.units * total.reshape(runs, -1).numpy() for total in many])
 
     def law(self, table: Table) -> Law | None:
         promised = self.guarantee(table.data)
@@ -236,7 +236,7 @@ class OfTraining:
         return gaussian_law(exact, multiplier * self.max_grad_norm, self.slack)
 
     def reach(self, tables: Pair) -> Fraction:
-        (_, one, _, _), (_, other, _, _) = (self.step(table.data) for table in tables)
+        (_, one, *_), (_, other, *_) = (self.step(table.data) for table in tables)
         moved = math.sqrt(sum(float(((a.double() - b.double()) ** 2).sum()) for a, b in zip(one, other, strict=True)))
         return Fraction(moved * (1 - 1e-12)) / Fraction(self.max_grad_norm)  # the roots' own rounding
 

@@ -236,11 +236,11 @@ def one_draw_for_two_releases(patch: Patch) -> None:
 def one_draw_for_all_layers(patch: Patch) -> None:
     real: Any = vars(session)["add_gaussian_"]
 
-    def noised(sums: list[torch.Tensor], deviation: float, entropy: Entropy) -> None:
+    def noised(sums: list[torch.Tensor], deviation: float, entropy: Entropy, factor: float = 1.0) -> None:
         """The first layer's noise, as far as it goes, for the second too."""
-        before = sums[0].clone()
-        real(sums[:1], deviation, entropy)
-        sums[1] += (sums[0] - before).reshape(sums[1].shape)
+        before = sums[0] * factor
+        real(sums[:1], deviation, entropy, factor)
+        sums[1].mul_(factor).add_((sums[0] - before).reshape(sums[1].shape))
 
     patch.setattr(session, "add_gaussian_", noised)
 

@@ -139,6 +139,41 @@ def test_import_unseen_loads_nothing_heavy() -> None:
     assert loaded_after("import unseen", HEAVY) == []
 
 
+@pytest.mark.parametrize(
+    "code", ["import unseen.train", "import unseen as un\nfor name in un.train.__all__:\n    getattr(un.train, name)"]
+)
+def test_training_loads_torch_only_when_it_is_used(code: str) -> None:
+    """SQLAlchemy is no extra: a guard charges a ledger, which it keeps."""
+    assert set(loaded_after(code, HEAVY)) <= {"sqlalchemy"}
+
+
+def test_models_load_nothing_heavy_and_their_estimators_no_torch() -> None:
+    """An estimator is scikit-learn's own kind of class, so that library is loaded with the first of them."""
+    assert loaded_after("import unseen.models", (*HEAVY, "sklearn")) == []
+    assert "torch" not in loaded_after("import unseen as un\nun.models.LogisticRegression(1.0).get_params()", HEAVY)
+
+
+def test_whoever_trains_without_torch_is_told_what_to_install() -> None:
+    code = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name=name)
+sys.meta_path.insert(0, Absent())
+import unseen as un
+guard = un.train.DPSGD(1.0, delta=1e-6, expected_batch_size=1, steps=1, dataset_size=1, clipping=un.train.Adaptive())
+assert guard.cost(([0.0],)).epsilon == 1
+try:
+    guard.open(None, None, ([0.0],))
+except un.core.errors.MissingExtra as error:
+    print(error)
+"""
+    ended = python(code)
+    assert ended.returncode == 0, ended.stderr
+    assert "unseen[train]" in ended.stdout
+
+
 def test_a_heavy_import_at_the_top_is_seen(copy: Path) -> None:
     plant(copy, "unseen", "import duckdb")
     assert "duckdb" in loaded_after("import unseen", HEAVY, copy / "src")

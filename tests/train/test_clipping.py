@@ -29,7 +29,7 @@ class Careless(Clipping):
         self.said = said
 
     def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
-        return torch.tensor(self.said, dtype=torch.float64).repeat(norms.shape[1])[: norms.shape[1]].expand_as(norms)
+        return torch.tensor(self.said, dtype=torch.float64).repeat(len(norms))[: len(norms)]
 
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -135,9 +135,9 @@ class Given:
         self.count, self.count_deviation, self.noised_count = math.nan, math.nan, math.nan
         gaussian, counting = session.add_gaussian_, session.add_gaussian
 
-        def sums(found: list[torch.Tensor], deviation: float, entropy: Any) -> None:
+        def sums(found: list[torch.Tensor], deviation: float, entropy: Any, factor: float) -> None:
             self.sums, self.deviation = torch.cat([one.flatten().double() for one in found]), deviation
-            gaussian(found, deviation, entropy)
+            gaussian(found, deviation, entropy, factor)
 
         def count(found: list[torch.Tensor], deviation: float, entropy: Any) -> list[torch.Tensor]:
             self.count, self.count_deviation = float(found[0]), deviation

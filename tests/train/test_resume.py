@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 import unseen as un
 from unseen.core.errors import InvalidRequest, LedgerError
 from unseen.core.guarantee import Nothing
-from unseen.train import DPSGD, Adaptive, Poisson, Session, Shuffled, session
+from unseen.train import DPSGD, Adaptive, Clipping, Poisson, Session, Shuffled, session
 from unseen.train.steps import Steps
 
 CROSS_ENTROPY = torch.nn.functional.cross_entropy
@@ -47,6 +47,20 @@ def people(folder: Path) -> un.Dataset:
 def network() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Dropout(0.2), torch.nn.Linear(8, 2))
+    return model, torch.optim.Adam(model.parameters(), lr=0.05)
+
+
+def sequence() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    """Convolution and attention over positions: their norms can be had in several ways, which round otherwise."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Unflatten(1, (2, 1)),
+        torch.nn.Linear(1, 8),
+        torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.2, batch_first=True),
+        torch.nn.Conv1d(2, 4, 3, padding=1),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, 2),
+    )
     return model, torch.optim.Adam(model.parameters(), lr=0.05)
 
 
@@ -208,10 +222,37 @@ def test_another_configuration_does_not_resume(changed: dict[str, Any], tmp_path
     run = guard().open(*network(), rows())
     go(run, 3)
     run.checkpoint(tmp_path / "run.pt")
-    with pytest.raises(InvalidRequest, match="configuration"):
+    told = ", another ".join(sorted({"physical_batch_size", "compile", *changed} if "seed" in changed else changed))
+    with pytest.raises(InvalidRequest, match=f"another configuration .* another {told};"):
         guard(**changed).resume(tmp_path / "run.pt", *network(), rows())
     same = guard(physical_batch_size=7, diagnostics=True, sampling=Poisson())
     assert same.resume(tmp_path / "run.pt", *network(), rows()).steps_left == 9
+
+
+class Halved(Clipping):
+    """A rule of somebody's own, which prints as its place in memory."""
+
+    def __init__(self, share: Any = 0.5) -> None:
+        self.share = share
+
+    def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
+        return torch.full_like(norms, float(self.share))
+
+
+def test_a_rule_of_ones_own_is_known_again_by_what_it_holds(tmp_path: Path) -> None:
+    run = guard(clipping=Halved()).open(*network(), rows())
+    run.checkpoint(tmp_path / "run.pt")
+    assert guard(clipping=Halved()).resume(tmp_path / "run.pt", *network(), rows()).steps_left == 12
+    with pytest.raises(InvalidRequest, match="another clipping;"):
+        guard(clipping=Halved(0.4)).resume(tmp_path / "run.pt", *network(), rows())
+
+
+def test_a_rule_that_can_not_be_known_again_is_refused_before_the_charge(tmp_path: Path) -> None:
+    data = people(tmp_path)
+    for share in (torch.tensor(0.5), lambda: 0.5, object()):
+        with pytest.raises(InvalidRequest, match=r"clipping that holds .*dataclass"):
+            guard(clipping=Halved(share)).open(*network(), data, target="ill")
+    assert data.ledger.entries() == []
 
 
 def test_other_data_do_not_resume(tmp_path: Path) -> None:
@@ -308,9 +349,9 @@ folder = here.Path(sys.argv[1])
 log = os.open(folder / "noised", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 real = here.session.add_gaussian_
 
-def noted(sums, deviation, entropy):
+def noted(sums, deviation, entropy, factor):
     os.write(log, b"noise\\n")
-    real(sums, deviation, entropy)
+    real(sums, deviation, entropy, factor)
 
 here.session.add_gaussian_ = noted
 here.whole(folder, sys.argv[2], here.rows() if sys.argv[3:] else here.people(folder), *map(int, sys.argv[3:]))
@@ -383,17 +424,20 @@ def test_a_seeded_run_that_is_killed_ends_as_a_whole_one_to_the_bit(tmp_path: Pa
         assert torch.equal(p, q)
 
 
-@pytest.mark.parametrize("changed", [{}, {"sampling": Shuffled, "steps": None, "epochs": 3, "dataset_size": None}])
-def test_a_seeded_run_resumes_to_the_bit_from_any_step(changed: dict[str, Any], tmp_path: Path) -> None:
+SHUFFLED: dict[str, Any] = {"sampling": Shuffled, "steps": None, "epochs": 3, "dataset_size": None}
+
+
+@pytest.mark.parametrize(("changed", "made"), [({}, network), (SHUFFLED, network), ({}, sequence)])
+def test_a_seeded_run_resumes_to_the_bit_from_any_step(changed: dict[str, Any], made: Any, tmp_path: Path) -> None:
     asked = {"seed": 4, "clipping": Adaptive(), **changed}
-    run = guard(**asked).open(*network(), rows())
+    run = guard(**asked).open(*made(), rows())
     for step in range(1, 12):
         go(run, 1)
         run.checkpoint(tmp_path / f"{step}.pt")
     go(run)
     assert isinstance(run.release().guarantee, Nothing)
     for step in (1, 5, 11):
-        again = guard(**asked).resume(tmp_path / f"{step}.pt", *network(), rows())
+        again = guard(**asked).resume(tmp_path / f"{step}.pt", *made(), rows())
         assert again.steps_left == 12 - step
         go(again)
         assert again._bound == run._bound
@@ -402,14 +446,25 @@ def test_a_seeded_run_resumes_to_the_bit_from_any_step(changed: dict[str, Any], 
             assert torch.equal(p, q)
 
 
+@pytest.mark.parametrize(
+    "changed", [{"physical_batch_size": 7}, {"compile": True}], ids=lambda changed: "-".join(changed)
+)
+def test_a_seeded_run_does_not_resume_with_another_rounding(changed: dict[str, Any], tmp_path: Path) -> None:
+    run = guard(seed=4).open(*network(), rows())
+    run.checkpoint(tmp_path / "run.pt")
+    with pytest.raises(InvalidRequest, match=f"another {next(iter(changed))};"):
+        guard(seed=4, **changed).resume(tmp_path / "run.pt", *network(), rows())
+    assert guard(seed=4, diagnostics=True).resume(tmp_path / "run.pt", *network(), rows()).steps_left == 12
+
+
 def test_two_resumes_share_no_noise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the same model at the same step: no element of the noise is the same."""
     found: list[torch.Tensor] = []
     real = session.add_gaussian_
 
-    def noting(sums: list[torch.Tensor], deviation: float, entropy: Any) -> None:
+    def noting(sums: list[torch.Tensor], deviation: float, entropy: Any, factor: float) -> None:
         before = [one.clone() for one in sums]
-        real(sums, deviation, entropy)
+        real(sums, deviation, entropy, factor)
         found.append(torch.cat([(one - old).flatten() for one, old in zip(sums, before, strict=True)]))
 
     run = guard().open(*network(), rows())

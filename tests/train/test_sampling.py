@@ -195,9 +195,9 @@ def test_exchanging_a_unit_moves_an_epoch_by_what_is_priced(monkeypatch: pytest.
     sums: list[torch.Tensor] = []
     real = session.add_gaussian_
 
-    def noting(found: list[torch.Tensor], deviation: float, entropy: Any) -> None:
+    def noting(found: list[torch.Tensor], deviation: float, entropy: Any, factor: float) -> None:
         sums.append(torch.cat([one.flatten() for one in found]))
-        real(found, deviation, entropy)
+        real(found, deviation, entropy, factor)
 
     monkeypatch.setattr(session, "add_gaussian_", noting)
 

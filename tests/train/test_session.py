@@ -101,6 +101,42 @@ def test_an_optimizer_of_another_model_is_refused_before_the_charge(tmp_path: Pa
     assert data.ledger.entries() == []
 
 
+def fresh(optimizer: Any, **named: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
+    model = linear()
+    return model, optimizer([model.weight] if optimizer is torch.optim.Muon else model.parameters(), **named)
+
+
+KINDS = [getattr(torch.optim, name) for name in torch.optim.__all__ if name not in ("Optimizer", "lr_scheduler")]
+
+
+@pytest.mark.parametrize("kind", [one for one in KINDS if isinstance(one, type)], ids=lambda kind: kind.__name__)
+def test_an_optimizer_that_fails_at_its_first_step_is_refused_before_the_charge(kind: Any, tmp_path: Path) -> None:
+    """Whether it would is found by a step of its own; with a scheduler too, which wraps its method."""
+    for named in ({}, {"differentiable": True}):
+        try:
+            model, optimizer = fresh(kind, **named)
+        except TypeError:
+            assert named
+            continue
+        torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        try:
+            optimizer.step()
+            fails = False
+        except (RuntimeError, TypeError):
+            fails = True
+        model, optimizer = fresh(kind, **named)
+        torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        if not fails:
+            guard().open(model, optimizer, rows())
+            continue
+        data = people(tmp_path)
+        with pytest.raises(InvalidRequest, match="SGD or Adam"):
+            guard().open(model, optimizer, data, target="ill")
+        assert data.ledger.entries() == []
+
+
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.AdamW, torch.optim.RMSprop, torch.optim.Adagrad])
 def test_any_optimizer_of_torch_steps(optimizer: Any) -> None:
     model = linear()
@@ -136,9 +172,9 @@ def test_autocast_lowers_the_forward_pass_and_not_the_bound(monkeypatch: pytest.
     sums: list[torch.Tensor] = []
     real = session.add_gaussian_
 
-    def noting(found: list[torch.Tensor], deviation: float, entropy: Any) -> None:
+    def noting(found: list[torch.Tensor], deviation: float, entropy: Any, factor: float) -> None:
         sums.append(torch.cat([one.flatten().double() for one in found]))
-        real(found, deviation, entropy)
+        real(found, deviation, entropy, factor)
 
     monkeypatch.setattr(session, "add_gaussian_", noting)
     torch.manual_seed(0)
@@ -337,13 +373,17 @@ def test_a_session_is_not_copied() -> None:
             act(run._left)
 
 
-def test_a_forked_process_draws_none_of_the_steps() -> None:
-    model = linear()
+@pytest.mark.parametrize("same", [False, True], ids=["another number", "the same number"])
+def test_a_forked_process_draws_none_of_the_steps(same: bool) -> None:
+    """Also where the system gives its number out again, once its parent has ended."""
+    model, parent = linear(), os.getpid()
     run = guard().open(model, torch.optim.SGD(model.parameters()), rows())
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            if same:
+                os.getpid = lambda: parent
             next(run.batches())
         except InvalidRequest:
             code = 42
@@ -351,6 +391,14 @@ def test_a_forked_process_draws_none_of_the_steps() -> None:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
     assert run.steps_left == 4
+
+
+def test_a_step_on_other_rows_names_the_fix() -> None:
+    model = linear()
+    run = guard(expected_batch_size=30).open(model, torch.optim.SGD(model.parameters()), rows())
+    for x, y in run.batches():
+        with pytest.raises(InvalidRequest, match=r"try: session.step\(loss_fn, \*batch\)"):
+            run.step(CROSS_ENTROPY, x[1:], y)
 
 
 def test_two_loops_over_one_session_share_its_steps() -> None:

@@ -59,7 +59,7 @@ def composed(*events: Event) -> Event:
     """Several things, one after another.
 
     Raises:
-        InvalidRequest: none.
+        InvalidRequest: no event was given.
     """
     if not events:
         raise InvalidRequest("a composition of no events was asked for", "at least one event")
@@ -121,7 +121,8 @@ def epsilon_of_dpsgd(sampling_probability: float, noise_multiplier: float, steps
 
     Losses over a range of some 200 are rounded to a wider interval, which is an upper bound too; where δ is below
     the error of rounding in so many steps (1e-15 a step) it is Rényi's bound. At a sampling probability of 1 it is
-    the price of plain, unamplified Gaussians.
+    the price of plain, unamplified Gaussians, without an FFT. Certified but for the FFT's rounding, which is allowed
+    for by 1e-15 a step in δ, five times the most that was measured.
 
     Source: Koskela, Jälkö and Honkela 2020; connect-the-dots of Doroshenko et al. 2022, which is an upper bound
     at every discretisation.

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from unseen.core import accounting
-from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import DP, Guarantee, Nothing
 from unseen.core.losses import multiplier_by_central_limit
 
@@ -42,7 +41,9 @@ class PrivacyLoss(Accountant):
         """The least within 0.1 %, certified."""
         noise = accounting.calibrate_dpsgd(probability, times, epsilon, delta)
         if self.epsilon(probability, noise, times, delta) > epsilon:
-            raise InvalidRequest("a noise multiplier above its price was found", "a certified one")
+            raise RuntimeError(
+                "a noise multiplier was found that costs more than ε: a fault of unseen, please report it"
+            )
         return noise
 
     def epsilon(self, probability: float, noise_multiplier: float, times: int, delta: float) -> float:

@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkpoint", "Stateful", "digest"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Stateful(Protocol):
@@ -39,7 +40,7 @@ class Checkpoint:
 
     Args:
         run: the run's name.
-        configuration: digest of the guard's and of the data's identity.
+        configuration: of each of the guard's arguments and of the data's identity, a digest.
         size: the number of units as the run knows it: declared, noised, or no secret.
         steps: how many were charged.
         given: how many of them were given out.
@@ -48,7 +49,7 @@ class Checkpoint:
     """
 
     run: str
-    configuration: str
+    configuration: dict[str, str]
     size: int
     steps: int
     given: int
@@ -109,6 +110,26 @@ class Checkpoint:
             ) from None
         return found, content
 
+    def refuse_another(self, configuration: Mapping[str, str], charged: bool) -> None:
+        """Refuse to go on with a run under another configuration than its own.
+
+        Args:
+            configuration: of whoever resumes it.
+            charged: whether their data have a ledger.
+
+        Raises:
+            InvalidRequest: naming the arguments that differ.
+        """
+        names = self.configuration.keys() | configuration
+        other = {name for name in names if self.configuration.get(name) != configuration.get(name)}
+        if charged != (self.receipt is not None):
+            other.add("data")
+        if other:
+            raise InvalidRequest(
+                f"a run of another configuration was resumed: it had another {', another '.join(sorted(other))}",
+                "guard, data and columns as they were at open",
+            )
+
     def restore(
         self,
         states: dict[str, Any],
@@ -138,6 +159,37 @@ class Checkpoint:
             ) from None
 
 
-def digest(configuration: Mapping[str, Any]) -> str:
-    """SHA-256 of a configuration of JSON-ready values."""
-    return hashlib.sha256(json.dumps(configuration, sort_keys=True).encode()).hexdigest()
+def digest(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of each value of a configuration, the same in every process.
+
+    Args:
+        configuration: numbers, texts, None, sequences and mappings of them, and objects that hold nothing else.
+
+    Raises:
+        InvalidRequest: a value holds something that is told apart by its place in memory.
+    """
+    return {
+        name: hashlib.sha256(json.dumps(_stable(name, value, holds=True), sort_keys=True).encode()).hexdigest()
+        for name, value in configuration.items()
+    }
+
+
+def _stable(name: str, value: Any, holds: bool = False) -> Any:
+    """A value as JSON: an object by its class and what it holds."""
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [_stable(name, one) for one in value]
+    if isinstance(value, Mapping):
+        return [[_stable(name, key), _stable(name, one)] for key, one in value.items()]
+    if (holds or is_dataclass(value)) and not isinstance(value, type):
+        return [type(value).__qualname__, _stable(name, object.__getstate__(value))]
+    raise InvalidRequest(
+        f"{name} that holds a {type(value).__name__} was given",
+        "numbers, texts and dataclasses of them, by which a checkpoint can know it again",
+        "@dataclass(frozen=True), with numbers as fields",
+    )

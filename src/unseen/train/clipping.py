@@ -15,23 +15,33 @@ if TYPE_CHECKING:
 
 __all__ = ["Adaptive", "Automatic", "Clipping", "Flat", "PerLayer", "factors_within"]
 
+LEAST = 1e-30
+"""A smaller factor is 0: float32 would round it, and up."""
+
 MARGIN = 256
 """Units in the last place by which a norm stays below the bound, for the rounding of norms, factors and products."""
 
 
 class Clipping(ABC):
-    """A rule that weighs each unit's gradient. Whatever it says, no weighted gradient's norm exceeds the bound."""
+    """A rule that weighs a unit's gradient. Whatever it says, no weighted gradient's norm exceeds the bound.
+
+    A rule sees one unit's norms at a time: a factor that followed other units' norms would tell of them.
+    """
+
+    shrinks_only = False
+    """Whether the rule asks for nothing but the bound itself, so that ``factors`` is 1."""
 
     @abstractmethod
     def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
-        """What each unit's gradient is multiplied by, layer by layer, before the bound is enforced.
+        """What one unit's gradient is multiplied by, layer by layer, before the bound is enforced.
 
         Args:
-            norms: of the gradients, shape (layers, units), float64; layers that share a parameter are one.
+            norms: of the unit's gradient, shape (layers,), float64; layers that share a parameter are one.
             bound: C > 0, on the norm over all layers together.
 
         Returns:
-            shape (layers, units), or one that broadcasts to it; what is not a number or negative counts as 0.
+            shape (layers,), or one number for all; what is not a number or negative counts as 0. It must depend on the
+            arguments alone, by what torch.func.vmap can run.
         """
 
     def count_noise(self, expected_batch_size: int) -> float | None:
@@ -49,6 +59,8 @@ class Flat(Clipping):
 
     Source: Abadi et al. 2016, algorithm 1.
     """
+
+    shrinks_only = True
 
     def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """1: the bound alone."""
@@ -87,8 +99,8 @@ class Automatic(Clipping):
 
     def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:
         """C over the norm and γ."""
-        factors: torch.Tensor = bound / (norms.square().sum(0).sqrt() + self.stability)
-        return factors.expand_as(norms)
+        factors: torch.Tensor = bound / (norms.square().sum().sqrt() + self.stability)
+        return factors
 
 
 @dataclass(frozen=True)
@@ -100,10 +112,10 @@ class Adaptive(Flat):
 
     Args:
         quantile: the share of norms that the bound aims to exceed, in [0, 1].
-        rate: how fast it follows, > 0: the bound is multiplied by exp(-rate · (share below - quantile)).
+        rate: how fast it follows, in (0, 10]: the bound is multiplied by exp(-rate · (share below - quantile)).
         noise: standard deviation on the count, > 0; a twentieth of the expected batch size if not given. It is raised
             to the run's noise multiplier where it is less, or the count would cost more than the gradient.
-        largest: the bound never grows beyond it, nor shrinks below its inverse.
+        largest: the bound never grows beyond it, nor shrinks below its inverse; at most 1e6.
 
     Source: Andrew et al. 2021, algorithm 1 and theorem 1.
     """
@@ -115,8 +127,8 @@ class Adaptive(Flat):
 
     def __post_init__(self) -> None:
         number("quantile", self.quantile, 0, 1)
-        number("rate", self.rate, 0, open_low=True)
-        number("largest", self.largest, 1)
+        number("rate", self.rate, 0, 10, open_low=True)
+        number("largest", self.largest, 1, 1e6)
         if self.noise is not None:
             number("noise", self.noise, 0, open_low=True)
 
@@ -148,12 +160,13 @@ def factors_within(
 
     finite = torch.isfinite(squares.sum(0))
     margin = 1 - MARGIN * torch.finfo(torch.promote_types(dtype, torch.float32)).eps
-    if type(clipping).factors is Flat.factors:  # the usual rule in few operations: small models feel each of them
+    if clipping.shrinks_only:  # the usual rule in few operations: small models feel each of them
         within = (bound * margin / squares.sum(0).sqrt()).clamp(max=1.0)
-        return torch.where(finite, within, 0.0).expand_as(squares), finite
+        return torch.where(finite & (within > LEAST), within, 0.0).expand_as(squares), finite
     norms = torch.where(finite, squares, 0.0).clamp(min=0).sqrt()
-    asked = torch.nan_to_num(clipping.factors(norms, bound).double().expand_as(norms), nan=0.0, posinf=1e30)
-    asked = asked.clamp(min=0.0)
+    each = torch.func.vmap(lambda norms: clipping.factors(norms, bound).double().expand_as(norms))
+    asked = torch.nan_to_num(each(norms.T).T, nan=0.0, posinf=1e30).clamp(min=0.0)
     together = (asked * norms).square().sum(0).sqrt()
     shrunk = asked * (bound * margin / together).clamp(max=1.0)
-    return torch.where(finite, torch.nan_to_num(shrunk, nan=0.0), 0.0), finite
+    shrunk = torch.nan_to_num(shrunk, nan=0.0)
+    return torch.where(finite & (shrunk > LEAST), shrunk, 0.0), finite

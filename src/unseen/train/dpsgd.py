@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from unseen.train.accountant import Accountant, PrivacyLoss
 from unseen.train.checkpoint import Checkpoint, digest
 from unseen.train.clipping import Clipping, Flat
 from unseen.train.examples import Examples, Source
-from unseen.train.gradients import ClippedSum, check_model, trainable
+from unseen.train.optimizers import check_optimizer
 from unseen.train.pricing import Ask, Poisson, Sampling
 from unseen.train.run import Run
 from unseen.train.sampling import Streams
@@ -32,11 +33,14 @@ if TYPE_CHECKING:
 
     from unseen.core.release import Receipt
     from unseen.train.checkpoint import Stateful
+    from unseen.train.gradients import ClippedSum
 
 __all__ = ["DPSGD", "Session"]
 
-WITHOUT_EFFECT = ("physical_batch_size", "diagnostics", "compile")
+FREE = ("physical_batch_size", "diagnostics", "compile")
 """Arguments that a resumed run may have otherwise."""
+FREE_IF_SEEDED = ("diagnostics",)
+"""The others change rounding and dropout, so that a seeded run would not repeat."""
 
 
 class DPSGD:
@@ -56,7 +60,8 @@ class DPSGD:
         clipping: the rule by which gradients are bounded.
         dataset_size: number of units, as the owner declares it openly; for Poisson samples. Without it 5 % of ε buys
             a noisy count; a given ``noise_multiplier`` needs it.
-        physical_batch_size: rows whose gradients are held at once; has no effect on the result's distribution.
+        physical_batch_size: greatest number of rows in one pass; a unit with more is a pass by itself. It has no
+            effect on the result's distribution.
         sampling: how units come into steps: ``Poisson()``, or ``Shuffled()`` if asked for.
         accountant: what prices a run: ``PrivacyLoss()``; a run priced by ``CentralLimit()`` promises nothing.
         diagnostics: fill ``Session.private``, for the owner alone, at a further forward pass a step.
@@ -67,8 +72,10 @@ class DPSGD:
     **Guarantee**: (ε, δ)-DP for the declared unit under the sampling's relation, add-or-remove for Poisson samples,
     for all intermediate models together. A wrong ``dataset_size`` costs accuracy, never privacy.
 
-    The proof is for real numbers, and the guarantee says so (``FLOAT_CAVEAT``). Of floats it is proven that noise is
-    finite with full tails (``add_gaussian_``). By rounding analysis and tests, not by proof, a clipped gradient's norm
+    The proof is for real numbers, and the guarantee says so (``FLOAT_CAVEAT``). Proven about floats: the noise is
+    finite, at most 9.5 standard deviations, and symmetric to the last bit until it is added. Its tails are right up
+    to 2^-65 in exact arithmetic; in floats by tests (``normals.transform``). By rounding analysis and tests, not by
+    proof, a clipped gradient's norm
     is at most C: norms are taken in float32 or better, as upper bounds where rounding may cancel (Gram matrices), and
     factors aim 256 units in the last place below C. Not proven: that the sum of clipped gradients is the sum of its
     addends. It is one product a layer that is rounded in float32, not on a grid, so neighbours' sums may differ by
@@ -128,6 +135,15 @@ class DPSGD:
         self.diagnostics, self.compile = bool(diagnostics), bool(compile)
         self.seed = None if seed is None else whole("seed", seed)
         self.sampling.check(self._ask)
+
+    @property
+    def _rows_at_once(self) -> int:
+        """Rows of one pass. A compiled one has a fixed number, which few draws exceed and many nearly fill."""
+        if not self.compile:
+            return self.physical_batch_size
+        expected = self.expected_batch_size
+        rate = min(1.0, expected / self.dataset_size) if self.dataset_size else 0.0
+        return min(self.physical_batch_size, expected + math.ceil(2 * math.sqrt(expected * (1 - rate))))
 
     @property
     def _ask(self) -> Ask:
@@ -199,12 +215,13 @@ class DPSGD:
             MissingExtra: torch is not installed.
         """
         clipped, examples, optimizers = self._checked(model, optimizer, data, target, features, inputs)
+        configuration = self._configuration(data, target, features)
         event, guarantee = self.price(data)
         receipt = charge(data, type(self).__name__, event, guarantee, purpose) if isinstance(data, Dataset) else None
         tensors, units = examples.read(_first(model).dtype)
         name = f"{receipt.ledger}-{receipt.sequence}" if receipt is not None else Entropy().key().hex()[:16]
         size = self.sampling.size(self._ask, len(np.unique(units)), self.seed)
-        run = self._run(data, guarantee, receipt, name, size, self._digest(data, target, features))
+        run = self._run(data, guarantee, receipt, name, size, configuration)
         streams = Streams(Entropy(self.seed))
         sampler = self.sampling.sampler(self._ask, run.schedule, units, streams)
         steps = Steps(run.schedule.steps, sampler.together)
@@ -248,11 +265,8 @@ class DPSGD:
         place = Path(path).absolute()
         found, states = Checkpoint.read(place)
         ledger = data.ledger if isinstance(data, Dataset) else None
-        own = self._digest(data, target, features)
-        if found.configuration != own or (found.receipt is None) != (ledger is None):
-            raise InvalidRequest(
-                "a run of another configuration, or on other data, was resumed", "guard and data as they were at open"
-            )
+        own = self._configuration(data, target, features)
+        found.refuse_another(own, ledger is not None)
         if ledger is not None and found.receipt is not None:
             ledger.verify(against=found.receipt)
         tensors, units = examples.read(_first(model).dtype)
@@ -277,18 +291,29 @@ class DPSGD:
     ) -> tuple[ClippedSum, Examples, tuple[torch.optim.Optimizer, ...]]:
         """What can be known to fit, or not, before anything is charged."""
         extra("torch", "train")
+        from unseen.train.gradients import ClippedSum, check_model
+        from unseen.train.tuning import first_way
+
         optimizers = tuple(optimizer) if isinstance(optimizer, (tuple, list)) else (optimizer,)
         for one in optimizers or (None,):
             check_model(model, one)
+            check_optimizer(one)
         examples = Examples(data, target, features)
-        clipped = ClippedSum(model, self.clipping, self.physical_batch_size, compile=self.compile)
+        choose = None if self.seed is None else first_way
+        clipped = ClippedSum(model, self.clipping, self._rows_at_once, choose=choose, compile=self.compile)
         like = inputs if inputs is not None else examples.like(_first(model))
         if like is not None:
             clipped.probe(like.to(_first(model).device))
         return clipped, examples, optimizers
 
     def _run(
-        self, data: Source, guarantee: Guarantee, receipt: Receipt | None, name: str, size: int, configuration: str
+        self,
+        data: Source,
+        guarantee: Guarantee,
+        receipt: Receipt | None,
+        name: str,
+        size: int,
+        configuration: dict[str, str],
     ) -> Run:
         key = data.ledger.key_path if isinstance(data, Dataset) and data.ledger is not None else None
         return Run(
@@ -305,13 +330,14 @@ class DPSGD:
             count=None if key is None else key.with_name(f"{key.name}.run-{name}.steps").absolute(),
         )
 
-    def _digest(self, data: Source, target: str | None, features: Sequence[str] | None) -> str:
+    def _configuration(self, data: Source, target: str | None, features: Sequence[str] | None) -> dict[str, str]:
         """What a checkpoint knows guard and data by; whatever has no effect on the result is left out."""
         dataset = data if isinstance(data, Dataset) else None
+        free = FREE if self.seed is None else FREE_IF_SEEDED
         return digest(
             {
-                **{name: repr(value) for name, value in vars(self).items() if name not in WITHOUT_EFFECT},
-                "delta": repr(_delta(data, self.delta)),
+                **{name: value for name, value in vars(self).items() if name not in free},
+                "delta": _delta(data, self.delta),
                 "target": target,
                 "features": None if features is None else list(features),
                 "data": None if dataset is None else [dataset.bound, dataset.part, dataset.selection],
@@ -329,6 +355,8 @@ def _made(name: str, given: Any, kind: Any, fits: str) -> Any:
 
 def _first(model: torch.nn.Module) -> torch.nn.Parameter:
     """The first parameter that is trained: by its dtype and device the model's are known."""
+    from unseen.train.gradients import trainable
+
     return next(iter(trainable(model).values()))
 
 

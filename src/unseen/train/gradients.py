@@ -13,73 +13,13 @@ from unseen.train.compiled import Graph, compiled
 from unseen.train.losses import Loss, row_losses
 from unseen.train.mirror import mirrored
 from unseen.train.probe import places_of, stand_ins
+from unseen.train.refusals import check_model, check_modules, trainable
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw
 from unseen.train.tape import Choice, Place, Tape
 from unseen.train.tuning import Tuner, first_way
 
 __all__ = ["ClippedSum", "check_model", "trainable"]
-
-
-def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """The parameters that are trained, each once, tied ones under their first name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def check_model(model: Any, optimizer: Any) -> None:
-    """Refuse what has no per-unit gradient, before anything is charged.
-
-    Raises:
-        InvalidRequest: not a module, nothing to train, a layer that mixes rows or records them, or an optimizer
-            of other parameters.
-    """
-
-    if not isinstance(model, torch.nn.Module):
-        raise InvalidRequest(f"a model of type {type(model).__name__!r} was given", "a torch.nn.Module")
-    for name, module in model.named_modules():
-        kind = type(module).__name__
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            raise InvalidRequest(
-                f"the module {name!r} is a {kind}",
-                "modules that treat each row by itself: batch statistics mix people and are stored unnoised",
-                f"torch.nn.GroupNorm(1, {module.num_features or 'channels'})",
-            )
-        if any(torch.nn.parameter.is_lazy(one) for one in module.parameters(recurse=False)):
-            raise InvalidRequest(
-                f"the module {name!r} is a {kind} whose parameters have no shape yet",
-                "modules that know their shapes",
-                f"torch.nn.{kind.removeprefix('Lazy')}, or one call on made-up rows: model(torch.zeros(1, ...))",
-            )
-        if getattr(module, "max_norm", None) is not None:
-            raise InvalidRequest(
-                f"the module {name!r} is a {kind} whose max_norm rewrites what is looked up",
-                "modules whose parameters only the optimizer changes",
-                "max_norm=None",
-            )
-        if isinstance(module, torch.nn.AdaptiveLogSoftmaxWithLoss):
-            raise InvalidRequest(
-                f"the module {name!r}, a {kind}, sends rows to clusters by their labels",
-                "modules that treat each row by itself",
-                "torch.nn.Linear, with torch.nn.CrossEntropyLoss",
-            )
-        if getattr(module, "track_running_stats", False):
-            raise InvalidRequest(
-                f"the module {name!r} records statistics of its inputs",
-                "modules that store nothing of the data but their gradients",
-                "track_running_stats=False",
-            )
-    parameters = {id(parameter) for parameter in trainable(model).values()}
-    if not parameters:
-        raise InvalidRequest("a model without trainable parameters was given", "at least one parameter")
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise InvalidRequest(f"an optimizer of type {type(optimizer).__name__!r} was given", "a torch.optim.Optimizer")
-    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
-    if not parameters & held:
-        raise InvalidRequest(
-            "the optimizer holds none of the model's parameters",
-            "an optimizer of this model",
-            "torch.optim.SGD(model.parameters(), lr=0.1)",
-        )
 
 
 class ClippedSum:
@@ -127,9 +67,13 @@ class ClippedSum:
                 "norms in float32 or better",
                 'torch.set_float32_matmul_precision("highest"), and torch.autocast around the loop for speed',
             )
-        kind = (inputs.shape[1:], inputs.dtype, inputs.device)
-        if kind != self._known:
-            self._places, self._known = places_of(self._model, inputs), kind
+        modes = tuple(module.training for module in self._model.modules())
+        trained = tuple((id(one), one.dtype) for one in trainable(self._model).values())
+        known = (inputs.shape[1:], inputs.dtype, inputs.device, modes, trained)
+        if known != self._known:
+            check_modules(self._model)
+            self._graphs.clear()
+            self._places, self._known = places_of(self._model, inputs), known
 
     def __call__(
         self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], draw: Draw, bound: float
@@ -184,7 +128,7 @@ class ClippedSum:
             self._choose.settle()
         with torch.no_grad():
             squares = tape.squares()
-            factors, finite = factors_within(self._clipping, squares, bound, parameters[0].dtype)
+            factors, finite = factors_within(self._clipping, squares, bound, _coarsest(parameters))
             within = _within(squares, bound, weights, units)
             return tape.totals(factors, None if bool(finite.all()) else finite), float(within)
 
@@ -212,9 +156,7 @@ class ClippedSum:
         """The same by a compiled graph; None where there is none, or a gradient is not finite."""
         device = weights.device.type
         casts = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        modes = tuple(module.training for module in self._model.modules())
-        trained = tuple((id(one), one.dtype) for one in parameters)
-        key = (loss_fn, units, casts, modes, trained, *((one.shape, one.dtype) for one in batch))
+        key = (loss_fn, units, casts, *((one.shape, one.dtype) for one in batch))
         if key not in self._graphs:
             if self._choose is not first_way and not self._graphs:
                 self._seen(loss_fn, stand_ins(batch, len(weights)), weights, units)  # the tuner measures outside
@@ -228,7 +170,7 @@ class ClippedSum:
             ) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
                 tape = self._seen(loss_fn, rows, weights, units)
                 squares = tape.squares()
-                factors, finite = factors_within(self._clipping, squares, bound, parameters[0].dtype)
+                factors, finite = factors_within(self._clipping, squares, bound, _coarsest(parameters))
                 totals = tape.totals(factors.detach(), None)
                 made = [totals[one] if one in totals else torch.zeros_like(one) for one in parameters]
                 return made, finite.all(), _within(squares, bound, weights, units)
@@ -241,6 +183,10 @@ class ClippedSum:
             limit = torch.tensor(bound, dtype=torch.float64, device=weights.device)
             sums, finite, within = graph([one.detach() for one in parameters], batch, weights, limit)
         return (dict(zip(parameters, sums, strict=True)), float(within)) if bool(finite) else None
+
+
+def _coarsest(parameters: list[torch.nn.Parameter]) -> torch.dtype:
+    return max((one.dtype for one in parameters), key=lambda kind: torch.finfo(kind).eps)
 
 
 def _within(squares: torch.Tensor, bound: float | torch.Tensor, weights: torch.Tensor, units: int) -> torch.Tensor:

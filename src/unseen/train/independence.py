@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import collections
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,43 +14,139 @@ from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
 
-__all__ = ["left_alone", "mixing", "refuse_mixing", "refuse_storing", "without_dropout"]
+__all__ = ["left_alone", "mixing", "refuse_a_row_alone", "refuse_mixing", "refuse_storing", "shaken", "without_dropout"]
+
+NEAR = 300
+"""Units in the last place that two computations of one row may differ by: they are the same but for rounding."""
 
 
 def refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
-    """Run the model on each of the inputs, and refuse one whose buffers depend on what it is given."""
-    before, after = [buffer.clone() for buffer in model.buffers()], []
-    for made in inputs:
+    """Run the model on each of the inputs; refuse it if anything that it holds comes to depend on what it is given."""
+    before, after = _state(model), []
+    held = [dict(vars(module)) for module in model.modules()]
+    lengths = _lengths(held)
+    for made in inputs[:2]:
         model(made)  # with gradients, as it will be run: without, some modules take another path
-        after.append([buffer.detach().clone() for buffer in model.buffers()])
-        with torch.no_grad():
-            for buffer, value in zip(model.buffers(), before, strict=True):
-                buffer.copy_(value)
-    if any(not torch.equal(one, two) for one, two in zip(*after[:2], strict=True)):
-        raise InvalidRequest(
-            "a model that keeps something of its inputs in a buffer was given",
-            "modules that store nothing of the data but what their noised gradients say",
-            "track_running_stats=False, or a buffer that does not change",
-        )
+        after.append((_state(model), [_told(vars(module)) for module in model.modules()]))
+        _restore(model, before)
+        for module, variables in zip(model.modules(), held, strict=True):
+            vars(module).clear()
+            vars(module).update(variables)
+        if _lengths(held) != lengths:
+            raise _stores("an attribute")
+    (one, told), (two, other) = after
+    if not _equal(told, other):
+        raise _stores("an attribute")
+    if any(not torch.equal(first, second) for first, second in zip(one, two, strict=True)):
+        raise _stores("a buffer or a parameter")
 
 
-def refuse_mixing(model: torch.nn.Module, inputs: torch.Tensor, others: torch.Tensor) -> None:
-    """Refuse a model whose output for the first or the last row changes with the other rows.
+def _stores(where: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"a model that keeps something of its inputs in {where} was given",
+        "modules that store nothing of the data but what their noised gradients say",
+        "track_running_stats=False, or a buffer that does not change",
+    )
+
+
+_CONTAINERS = (list, tuple, dict, set, collections.deque)
+
+
+def _lengths(held: list[dict[str, Any]]) -> list[int]:
+    return [len(value) for one in held for value in one.values() if isinstance(value, _CONTAINERS)]
+
+
+def _told(value: Any) -> Any:
+    """What of an attribute can be compared: numbers, texts and tensors, also in containers."""
+    if torch.is_tensor(value):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {str(key): _told(one) for key, one in value.items()}
+    if isinstance(value, _CONTAINERS):
+        return [_told(one) for one in value]
+    return repr(value) if isinstance(value, (bool, int, float, complex, str, bytes, type(None))) else type(value)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if torch.is_tensor(one) and torch.is_tensor(other):
+        # What only has another number of rows is what was made of them.
+        return one.shape == other.shape and bool(torch.equal(one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return bool(one == other) if not torch.is_tensor(one) and not torch.is_tensor(other) else False
+
+
+def refuse_mixing(model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor]) -> None:
+    """Refuse a model whose output for the first or the last row changes with the other rows, in evaluation or as it is.
+
+    Args:
+        model: left as it is. One of a half precision is looked at in float32, where less is lost in rounding.
+        inputs: rows.
+        others: several times as many different ones.
+    """
+    if any(one.is_floating_point() and torch.finfo(one.dtype).bits < 32 for one in model.parameters()):
+        model = copy.deepcopy(model).float()
+        inputs, *others = (one.float() if one.is_floating_point() else one for one in (inputs, *others))
+    for rest in others:
+        for base, changed in ((inputs, rest), (rest, inputs)):
+            with without_dropout(model):
+                _refuse_mixing(model, base, changed)
+            if model.training:
+                _refuse_mixing(model, base, changed)
+
+
+def _refuse_mixing(model: torch.nn.Module, base: torch.Tensor, rest: torch.Tensor) -> None:
+    expected = _same_dice(model, base)
+    for row in (0, len(base) - 1):
+        changed = rest.clone()
+        changed[row] = base[row]
+        for one, two in zip(expected, _same_dice(model, changed), strict=True):
+            if _by_row(one, two, len(base)) and not _alike(one[row], two[row]):
+                raise mixing("the whole model")
+
+
+def refuse_a_row_alone(model: torch.nn.Module, inputs: torch.Tensor) -> None:
+    """Refuse a model that gives a batch of one row another form than one of several.
 
     Args:
         model: left as it is.
-        inputs: rows.
-        others: as many different ones.
+        inputs: at least two rows.
     """
-    with without_dropout(model):
-        for base, rest in ((inputs, others), (others, inputs)):
-            expected = tree.tree_leaves(model(base))
-            for row in (0, len(base) - 1):
-                changed = rest.clone()
-                changed[row] = base[row]
-                for one, two in zip(expected, tree.tree_leaves(model(changed)), strict=True):
-                    if _by_row(one, two, len(base)) and not _alike(one[row], two[row]):
-                        raise mixing("the whole model")
+    forms = []
+    for made in (inputs, inputs[:1]):
+        try:
+            leaves = [one for one in tree.tree_leaves(model(made)) if torch.is_tensor(one)]
+        except (IndexError, RuntimeError, TypeError, ValueError):
+            if len(made) > 1:
+                raise
+            leaves = []
+        forms.append([one.shape[1:] if one.dim() and one.shape[0] == len(made) else one.shape for one in leaves])
+    if forms[0] != forms[1]:
+        raise InvalidRequest(
+            "a model was given that gives a batch of one row another form than one of several",
+            "a model for any number of rows",
+            "squeeze(-1) in place of squeeze()",
+        )
+
+
+def _same_dice(model: torch.nn.Module, inputs: torch.Tensor) -> list[Any]:
+    """The outputs, with the same random numbers each time."""
+    (torch.cuda if inputs.is_cuda else torch.default_generator).manual_seed(0)  # ``left_alone`` puts it back
+    leaves = [one.detach() if torch.is_tensor(one) else one for one in tree.tree_leaves(model(inputs))]
+    return leaves
+
+
+def _state(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [one.detach().clone() for one in (*model.buffers(), *model.parameters())]
+
+
+def _restore(model: torch.nn.Module, state: list[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for one, value in zip((*model.buffers(), *model.parameters()), state, strict=True):
+            if not torch.equal(one, value):
+                one.copy_(value)
 
 
 def _by_row(one: Any, other: Any, rows: int) -> bool:
@@ -56,8 +154,11 @@ def _by_row(one: Any, other: Any, rows: int) -> bool:
 
 
 def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
-    near = torch.finfo(one.dtype).eps ** 0.5 if one.is_floating_point() else 0.0
-    return torch.allclose(one, other, rtol=near, atol=near, equal_nan=True)
+    if not one.is_floating_point():
+        return torch.equal(one, other)
+    near = NEAR * torch.finfo(one.dtype).eps
+    size = float(torch.nan_to_num(one, posinf=0.0, neginf=0.0).abs().max()) if one.numel() else 0.0
+    return torch.allclose(one, other, rtol=near, atol=near * size, equal_nan=True)
 
 
 def mixing(what: str) -> InvalidRequest:
@@ -81,15 +182,27 @@ def without_dropout(model: torch.nn.Module) -> Iterator[None]:
             module.training = mode
 
 
+def shaken(model: torch.nn.Module, wave: Callable[[tuple[int, ...]], torch.Tensor]) -> None:
+    """Change each parameter a little: one that is zero, as of a last layer or a gate, hides what lies before it.
+
+    Args:
+        model: is changed; ``left_alone`` puts it back.
+        wave: numbers between -1.5 and 1.5 for a shape.
+    """
+    with torch.no_grad():
+        for one in model.parameters():
+            if one.is_floating_point():
+                move = wave(tuple(one.shape)).to(one)
+                one.copy_(torch.where(one == 0, 0.05 + 0.05 * move.abs(), one * (1 + 0.1 * move)))
+
+
 @contextmanager
 def left_alone(model: torch.nn.Module) -> Iterator[None]:
-    """Buffers and generators as they were."""
-    before = [buffer.clone() for buffer in model.buffers()]
+    """Buffers, parameters and generators as they were."""
+    before = _state(model)
     devices = [one.device.index for one in model.parameters() if one.device.type == "cuda"]
     with torch.random.fork_rng(devices=list(dict.fromkeys(devices))):
         try:
             yield
         finally:
-            with torch.no_grad():
-                for buffer, value in zip(model.buffers(), before, strict=True):
-                    buffer.copy_(value)
+            _restore(model, before)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Axis", "Folded", "Interleaved", "Layout", "found_layout", "owners"]
+__all__ = ["Axis", "Folded", "Interleaved", "Layout", "found_layout", "owners", "telling"]
 
 
 class Layout(ABC):
@@ -78,7 +78,7 @@ def found_layout(gradients: Sequence[torch.Tensor], fewer: tuple[int, ...], few:
         few: another number of rows.
 
     Returns:
-        None where there is no such place.
+        None where there is no such place, or where nothing matters and the shape leaves it open.
     """
     rows, shape = len(gradients), gradients[0].shape
     if len(fewer) != len(shape):
@@ -89,10 +89,17 @@ def found_layout(gradients: Sequence[torch.Tensor], fewer: tuple[int, ...], few:
     times = shape[0] // rows if shape else 0
     if times > 1 and (shape[0], fewer[0]) == (times * rows, times * few):
         candidates += [Folded(times), Interleaved(times)]
+    if not telling(gradients):  # the shape alone must do
+        return candidates[0] if len(candidates) == 1 and isinstance(candidates[0], Axis) else None
     for layout in candidates:
         if all(_only(layout.arranged(gradient, rows), row, rows) for row, gradient in enumerate(gradients)):
             return layout
     return None
+
+
+def telling(gradients: Sequence[torch.Tensor]) -> bool:
+    """Whether anything matters at all."""
+    return any(bool(gradient.any()) for gradient in gradients)
 
 
 def _only(arranged: torch.Tensor, row: int, rows: int) -> bool:

@@ -52,16 +52,15 @@ def _mirrored(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, to
 
 
 def _one(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.nn.Module]) -> torch.nn.Module:
-    if not any(parameter.requires_grad for parameter in module.parameters()):
-        return module
+    trains = any(parameter.requires_grad for parameter in module.parameters())
     computed = hasattr(module, "parametrizations")
-    composite = composite_of(module, tape, name)
+    composite = composite_of(module, tape, name) if trains else None
     if composite is not None:
         return composite
     own = trained(module)
     layer = layer_of(module, own) if own else None
     lifted = bool(own) and layer is None and tape.place(name).lift is not None
-    if (own and layer is None and not lifted) or computed:
+    if (own and layer is None and not lifted) or (computed and trains):
         return Fallback(module, tape, name)
     twin = type(module).__new__(type(module))
     twin.__dict__.update(module.__dict__)

@@ -211,6 +211,7 @@ class Shuffled(Sampling):
             raise InvalidRequest(
                 "dataset_size with shuffled batches was asked for",
                 f"none: under {self.neighbours} the number of units is the data's own, and no secret",
+                "dataset_size=None",
             )
 
     def relation(self, declared: Neighbours | None) -> Neighbours:
@@ -247,7 +248,8 @@ class Shuffled(Sampling):
         sampler = ShuffledSampler(units, ask.expected_batch_size, streams)
         if sampler.together * int(ask.epochs or 1) != schedule.steps:
             raise InvalidRequest(
-                "a run of shuffled batches was resumed on more or fewer units", "the data as they were"
+                "a run of shuffled batches was resumed on more or fewer units",
+                f"the data as they were at open: as many units, in {schedule.steps} batches over all epochs",
             )
         return sampler
 
@@ -259,7 +261,7 @@ class Shuffled(Sampling):
 
 def _asked(value: float | None) -> float:
     if value is None:
-        raise InvalidRequest("a run without a price was asked for", "epsilon or noise_multiplier")
+        raise InvalidRequest("a run without a price was asked for", "epsilon or noise_multiplier", "epsilon=1.0")
     return value
 
 

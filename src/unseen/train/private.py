@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from unseen.train.losses import Loss, row_losses
-
 if TYPE_CHECKING:
     import torch
+
+    from unseen.train.losses import Loss
 
 __all__ = ["Private", "mean_loss"]
 
@@ -49,6 +49,8 @@ def mean_loss(
         devices: the numbers of the model's CUDA devices.
     """
     import torch
+
+    from unseen.train.losses import row_losses
 
     rows = len(batch[0])
     if not rows:

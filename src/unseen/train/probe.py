@@ -11,21 +11,26 @@ import torch
 from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.independence import left_alone, mixing, refuse_mixing, refuse_storing, without_dropout
+from unseen.train.independence import (
+    left_alone,
+    mixing,
+    refuse_a_row_alone,
+    refuse_mixing,
+    refuse_storing,
+    shaken,
+    without_dropout,
+)
 from unseen.train.layers.fallback import Instantiated, NotByRow
 from unseen.train.layers.layer import Seen
-from unseen.train.layout import Axis, found_layout, owners
+from unseen.train.layout import Axis, found_layout, owners, telling
 from unseen.train.mirror import mirrored, trained
 from unseen.train.rowwise import rowwise_gradients
+from unseen.train.slow import SlowModel
 from unseen.train.tape import LEADING, Place, Record, Tape
 
 __all__ = ["SlowModel", "places_of", "stand_ins"]
 
 ROWS, FEWER = 3, 2
-
-
-class SlowModel(UserWarning):
-    """A model, or a part of it, has to be run row by row."""
 
 
 class _Probe(Tape):
@@ -57,19 +62,25 @@ class _Probe(Tape):
 
 
 def stand_ins(batch: tuple[torch.Tensor, ...], rows: int, whole: int = 0) -> tuple[torch.Tensor, ...]:
-    """Made-up rows like a batch's: numbers around zero where those are real, ``whole`` where they are whole.
+    """Made-up rows like a batch's: numbers around zero where those are real, ``whole`` and zeros where they are whole.
 
     Args:
         batch: tensors of shape (any, …), of which only shape, dtype and device are read.
         rows: how many to make.
-        whole: the whole number.
+        whole: the whole number. All rows but the last end in zeros, the first in most.
     """
-    return tuple(
-        _wave((rows, *one.shape[1:]), rows).to(one)
-        if one.is_floating_point()
-        else torch.full((rows, *one.shape[1:]), whole).to(one)
-        for one in batch
-    )
+    made = []
+    for one in batch:
+        shape = (rows, *one.shape[1:])
+        if one.is_floating_point():
+            made.append(_wave(shape, rows).to(one))
+            continue
+        filled = torch.full(shape, whole).to(one)
+        if len(shape) > 1:
+            for row in range(rows):
+                filled[row, ..., max(1, shape[-1] - (rows - 1 - row)) :] = 0
+        made.append(filled)
+    return tuple(made)
 
 
 def _wave(shape: tuple[int, ...], start: float = 0) -> torch.Tensor:
@@ -96,6 +107,7 @@ def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] 
         InvalidRequest: the model mixes rows, stores something of them, or can't be run on rows like these.
     """
     with left_alone(model):
+        shaken(model, _wave)
         # A token's number: 0 is often a padding that a model masks, and 1 may be more than there are. A model may
         # want numbers above zero.
         for whole, positive in ((1, False), (0, True), (0, False)):
@@ -119,17 +131,18 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         fewer, rows, others = fewer.abs(), rows.abs(), others.abs()
     refuse_storing(model, fewer, rows)
     _refuse_nan(model, rows)
-    try:
-        refuse_mixing(model, rows, others)
-    except (IndexError, RuntimeError):
-        refuse_mixing(model, rows, rows.flip(0))  # the other number is no token
+    refuse_a_row_alone(model, rows)
+    if inputs.is_floating_point():
+        refuse_mixing(model, rows, [others, others * 5 + 7, others * 0.01 - 3, 1000 * others])
+    else:
+        refuse_mixing(model, rows, [*_contents(rows), rows.flip(0)])
     lifts = _lifts(model, fewer, rows)
     probe = _Probe(lifts)
     mirror = mirrored(model, probe)
     try:
         for made in (fewer, *_contents(rows), rows):
             probe.begin(len(made), len(made))
-            output = mirror(made)
+            mirror(made)
     except NotByRow as error:
         _row_by_row(model, rows, str(error))
         return None
@@ -137,15 +150,18 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
     if any(shapes != last for shapes in between):
         _row_by_row(model, rows, "the shapes of what its layers see depend on the values of its inputs")
         return None
-    outputs = [one for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
-    if any(one.dim() == 0 or one.shape[0] != ROWS for one in outputs):
-        _row_by_row(model, rows, "its output has no row for each of the batch in its first axis")
-        return None
-    for row in range(ROWS):
-        probe.passes.append({})
-        loss = sum((one[row] * _wave(one[row].shape).to(one)).sum() for one in outputs)
-        if torch.is_tensor(loss):
-            probe.backward(loss, again=True)
+    calls: dict[str, list[tuple[torch.Tensor, ...]]] = {}
+    for made in (*_contents(rows), rows):
+        passes = _by_each_row(probe, mirror, made)
+        if passes is None:
+            _row_by_row(model, rows, "its output has no row for each of the batch in its first axis")
+            return None
+        for name in {name for one in passes for name in one}:
+            found = [one.get(name, []) for one in passes]
+            if len({len(one) for one in found}) > 1:
+                _row_by_row(model, rows, f"the module {name!r} is not used for every row")
+                return None
+            calls.setdefault(name, []).extend(zip(*found, strict=True))
     places = dict(lifts)
     for record in probe.records:
         name, kind = record.name, type(record.layer.module).__name__
@@ -155,15 +171,17 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
             _slow(f"no family of layers knows the module {name!r}, a {kind}: it is run row by row")
             places[name] = Place(by_row=probe.inputs.get(name))
             continue
-        calls = list(zip(*(one.get(name, []) for one in probe.passes), strict=False))
         shared = [one.get(name, []) for one in (first, last)]
+        seen = calls.get(name, [])
         layouts = {
-            found_layout(gradients, tuple(shape), FEWER)
-            for gradients, shape in zip(calls, reversed(shared[0]), strict=False)
+            found_layout(gradients, shape, FEWER)
+            for gradients in [one for one in seen if telling(one)] or seen
+            for shape in {tuple(shape) for shape in shared[0]}
+            if _with_other_rows(shape, gradients[0].shape)
         }
-        if None in layouts and shared[0] != shared[1] and any(owners(one) > 1 for one in calls):
+        if None in layouts and shared[0] != shared[1] and any(owners(one) > 1 for one in calls[name]):
             raise mixing(f"{name!r}, a {kind},")
-        if None in layouts or len(layouts) > 1 or len({len(one.get(name, [])) for one in probe.passes}) > 1:
+        if None in layouts or len(layouts) > 1:
             _row_by_row(model, rows, f"rows have no one place in the module {name!r}, a {kind}")
             return None
         places[name] = Place(next(iter(layouts), None), unused=not layouts)
@@ -171,6 +189,45 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         _row_by_row(model, rows, "a parameter is used elsewhere than in its own module")
         return None
     return places
+
+
+def _with_other_rows(fewer: tuple[int, ...], shape: torch.Size) -> bool:
+    """Whether two shapes may be of one call, with ``FEWER`` and with ``ROWS`` rows."""
+    pairs = list(zip(fewer, shape, strict=False))
+    return len(fewer) == len(shape) and all(one == two or one * ROWS == two * FEWER for one, two in pairs)
+
+
+def _by_each_row(
+    probe: _Probe, mirror: torch.nn.Module, rows: torch.Tensor
+) -> list[dict[str, list[torch.Tensor]]] | None:
+    """What each layer sees in the backward pass of each row's own loss; None if the output has no rows.
+
+    Raises:
+        InvalidRequest: what they see for all losses together is not the sum of it.
+    """
+    probe.begin(len(rows), len(rows))
+    outputs = [one for one in tree.tree_leaves(mirror(rows)) if torch.is_tensor(one) and one.requires_grad]
+    if any(one.dim() == 0 or one.shape[0] != len(rows) for one in outputs):
+        return None
+    probe.passes = []
+    losses = [_told([one[row] for one in outputs]) for row in range(len(rows))]
+    weights = [1.0, 100.0, 1.0]
+    for loss in (*losses, sum(weight * loss for weight, loss in zip(weights, losses, strict=True))):
+        probe.passes.append({})
+        if torch.is_tensor(loss) and loss.requires_grad:
+            probe.backward(loss, again=True)
+    *each, together = probe.passes
+    for name, found in together.items():
+        for place, gradient in enumerate(found):
+            own = [one[name][place] for one in each if len(one.get(name, [])) == len(found)]
+            if len(own) < len(each):
+                continue
+            expected = sum(weight * one for weight, one in zip(weights, own, strict=True))
+            near = 10 * torch.finfo(gradient.dtype).eps ** 0.5
+            apart = torch.nan_to_num(gradient - expected, posinf=0.0, neginf=0.0)
+            if float(apart.norm()) > near * float(torch.nan_to_num(gradient, posinf=0.0, neginf=0.0).norm()) + 1e-20:
+                raise mixing(f"the backward pass of {name!r}")
+    return each
 
 
 def _lifts(model: torch.nn.Module, fewer: torch.Tensor, rows: torch.Tensor) -> dict[str, Place]:

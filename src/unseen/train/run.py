@@ -33,7 +33,7 @@ class Run:
         receipt: the ledger's; None if no ledger was charged.
         diagnostics: whether the owner wants private figures.
         name: random, or the ledger's and its entry's.
-        configuration: digest by which a checkpoint knows guard and data again.
+        configuration: digests by which a checkpoint knows guard and data again.
         size: the number of units as the run knows it.
         count: the file in which steps are counted; None if it lies beside the first checkpoint.
     """
@@ -46,7 +46,7 @@ class Run:
     receipt: Receipt | None
     diagnostics: bool
     name: str
-    configuration: str
+    configuration: dict[str, str]
     size: int
     count: Path | None
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from unseen.core.errors import InvalidRequest
 from unseen.core.noise.gradient import add_gaussian, add_gaussian_
 from unseen.core.release import Release
-from unseen.train.gradients import ClippedSum, trainable
 from unseen.train.private import Private, mean_loss
 from unseen.train.sampling import Draw, Sampler, Streams
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from unseen.train.checkpoint import Stateful
+    from unseen.train.gradients import ClippedSum
     from unseen.train.run import Run
     from unseen.train.steps import Steps
 
@@ -96,7 +96,10 @@ class Session:
 
     @property
     def noise_multiplier(self) -> float:
-        """The noise's standard deviation in units of ``max_grad_norm``."""
+        """The run's noise multiplier, as priced.
+
+        Where an adaptive rule counts, the gradient's own is up to 15.5 % more, in units of the bound as it moves.
+        """
         return self._run.schedule.noise_multiplier
 
     @property
@@ -118,6 +121,8 @@ class Session:
         """The charged steps' samples, each a tuple of tensors with equally many rows, perhaps none."""
         import torch
 
+        from unseen.train.gradients import trainable
+
         device = next(iter(trainable(self._model).values())).device
         while self._release is None:
             number = self._left.take()
@@ -137,7 +142,9 @@ class Session:
 
         Args:
             loss_fn: called as ``loss_fn(model(first), *others)`` on one row at a time, with a leading axis of
-                length 1; gives that row's loss. ``torch.nn.functional.cross_entropy`` is one.
+                length 1; gives that row's loss. ``torch.nn.functional.cross_entropy`` is one. What it takes from
+                parameters other than through the model's output has no gradient: use the optimizer's
+                ``weight_decay``, or ``public_loss``.
             *batch: that batch's tensors, in its order; each row may have been transformed by itself.
             public_loss: gives, of the same model, a loss that touches no private row, such as a discriminator's on
                 rows that were generated. Its gradient is added after the noise and costs nothing, as long as that is
@@ -155,7 +162,8 @@ class Session:
         if not batch or any(len(tensor) != len(draw.rows) for tensor in batch):
             raise InvalidRequest(
                 "a step on other rows than those that were drawn was asked for",
-                "the batch that session.batches() gave last",
+                "the batch that session.batches() gave last, all of its rows in their order",
+                "session.step(loss_fn, *batch)",
             )
         with self._repeatable():
             self._step(loss_fn, batch, draw, public_loss)
@@ -169,6 +177,8 @@ class Session:
     ) -> None:
         import torch
 
+        from unseen.train.gradients import trainable
+
         device = batch[0].device.type
         if torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):  # its casts look like uses of parameters that no layer makes
@@ -180,11 +190,12 @@ class Session:
         if self._run.diagnostics:
             units = len(draw.counts)
             self._private = Private(units, loss, 1 - below / units if units else None)
-        add_gaussian_(sums, self._run.gradient_noise * self._bound, entropy)
+        deviation, mean = self._run.gradient_noise * self._bound, 1 / self._run.expected_batch_size
+        add_gaussian_(sums, deviation, entropy, factor=mean)
         if self._run.count_noise is not None:
             self._follow(below - len(draw.counts) / 2, self._run.count_noise)
         for parameter, total in zip(parameters, sums, strict=True):
-            parameter.grad = total.div_(self._run.expected_batch_size).to(parameter.dtype)
+            parameter.grad = total.to(parameter.dtype)
         if public_loss is not None:
             _add_public(public_loss, parameters)
         for optimizer in self._optimizers:
@@ -227,7 +238,8 @@ class Session:
         """Write all that ``DPSGD.resume`` needs, whole or not at all, and give the path.
 
         The file holds the model, the optimizers, the clipping bound, the receipt, how many steps were given out, and
-        a digest of the configuration; no noise and no coins. All of it is covered by the run's guarantee.
+        digests of the configuration; no noise and no coins. All of it is covered by the run's guarantee, as long as no
+        state in ``others`` was moved by private figures.
 
         From the first checkpoint on, steps are counted in a second file: beside the ledger's key, or, without a
         ledger, beside the checkpoint. It is what keeps a resumed run within what was charged: leave it where it is.

@@ -10,11 +10,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from unseen.core.errors import InvalidRequest, LedgerError
+from unseen.core.noise.entropy import this_process
 
 __all__ = ["Steps"]
 
 SHARE = 100
-"""A killed process loses at most one in so many of the charged steps, beside those since its checkpoint."""
+"""A killed process loses at most one in so many of the charged steps, or one epoch of shuffled batches, if that is
+more, beside those since its checkpoint."""
 
 
 class Steps:
@@ -37,7 +39,7 @@ class Steps:
         self.charged, self.together = charged, together
         self._next, self._end = first, charged
         self._file: Path | None = None
-        self._process = os.getpid()
+        self._process = this_process()
 
     @classmethod
     def resumed(cls, file: Path, run: str, charged: int, together: int = 1) -> Steps:
@@ -74,7 +76,7 @@ class Steps:
             InvalidRequest: this process is a fork of the one that holds the steps.
             LedgerError: they can't be counted any more.
         """
-        if os.getpid() != self._process:
+        if this_process() != self._process:
             raise InvalidRequest(
                 "a step in a forked process was asked for",
                 "the process that opened the run: charged steps are drawn once",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entropy", "counter_mode"]
+__all__ = ["Entropy", "counter_mode", "this_process"]
 
 _birth = object()  # another one in each forked child: process numbers come round again
 
@@ -22,6 +22,11 @@ def _born() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_born)
+
+
+def this_process() -> tuple[object, int]:
+    """A mark that equals an earlier one only in the same process, not in its forks."""
+    return _birth, os.getpid()
 
 
 class Entropy:
@@ -50,11 +55,11 @@ class Entropy:
     def _start(self) -> None:
         name = b"unseen seeded stream %d" % (self.seed or 0) + (b" of rank %d" % self.rank if self.rank else b"")
         self._cipher: Any = counter_mode(os.urandom(32) if self.seed is None else hashlib.sha256(name).digest())
-        self._process = (_birth, os.getpid())
+        self._process = this_process()
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """``count`` independent uniform 64-bit words."""
-        if self.seed is None and self._process != (_birth, os.getpid()):
+        if self.seed is None and self._process != this_process():
             self._start()
         stream: bytes = self._cipher.update(bytes(8 * count))
         return np.frombuffer(stream, dtype=np.uint64)

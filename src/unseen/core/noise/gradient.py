@@ -41,10 +41,11 @@ def add_gaussian_(sums: list[torch.Tensor], standard_deviation: float, entropy: 
     from random bits. Here noise and sum are floating-point numbers, so the guarantee of whoever uses it carries
     ``FLOAT_CAVEAT``.
 
-    Proven about floats: the noise is finite, at most 9.5 standard deviations, symmetric to the last bit until it is
-    added, and its tails are right up to a probability of 2^-65 (``normals.transform``). For float32 sums it is the
-    product of a radius and a coordinate of 24 bits each, within 5e-7; that product, the sum and the factor are taken
-    in double precision and rounded once. Not proven: anything about the low bits. Which floats can come out
+    Proven about floats: the noise is finite, at most 9.5 standard deviations, and symmetric to the last bit until it
+    is added. Its tails are right up to a probability of 2^-65 in exact arithmetic; in floats by tests
+    (``normals.transform``). For float32 sums it is the product of a radius and a coordinate of 24 bits each, within
+    5e-7; that product, the sum and the factor are taken in double precision and rounded once. Not proven: anything
+    about the low bits. Which floats can come out
     depends on the sum beneath, also where that lies on a grid, so that a single output may tell two neighbours
     apart; and what a normal beyond 9.5 standard deviations would hide, 2^-65 of the draws, is not hidden. Dtypes below
     float32, other devices and tensors that are not contiguous round the noise, then the sum, then the product.

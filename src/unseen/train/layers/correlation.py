@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from unseen.train.layers.layer import squared
+from unseen.train.layers.pairs import gram_bound, relative
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -48,6 +51,10 @@ class Geometry:
     def shape(self, wide: Tensor, narrow: Tensor) -> tuple[int, ...]:
         """The weight's."""
         return narrow.shape[1], wide.shape[1] // self.groups, *self.kernel
+
+    def sizes(self, wide: Tensor, narrow: Tensor) -> tuple[int, int]:
+        """Numbers that a position meets, and that it gives, in a group."""
+        return wide.shape[1] // self.groups * self.offsets, narrow.shape[1] // self.groups
 
     def phases(self) -> list[list[tuple[int, list[int]]]]:
         """Along each axis: the phases of pixels that are met, and the shifts at which positions meet them."""
@@ -133,10 +140,7 @@ def _gram(wide: Tensor, narrow: Tensor, geometry: Geometry, units: int) -> Tenso
     met, given = _met(wide, narrow, geometry, units), _products(_as_group(narrow, geometry, units))
     places = math.prod(given.shape[1 : 1 + (given.dim() - 1) // 2])
     met, given = met.reshape(-1, places, places), given.reshape(-1, places, places)
-    found = torch.linalg.vecdot(met.flatten(1), given.flatten(1)).double()
-    lengths = (met.diagonal(dim1=1, dim2=2).clamp(min=0) * given.diagonal(dim1=1, dim2=2).clamp(min=0)).sqrt()
-    spread = lengths.sum(1).double() + places * math.sqrt(torch.finfo(wide.dtype).tiny)
-    bound: Tensor = found.clamp(min=0) + _relative(wide, narrow, geometry, places) * spread.square()
+    bound = gram_bound(met, given, *geometry.sizes(wide, narrow), wide.dtype)
     return bound.view(units, geometry.groups).sum(1)
 
 
@@ -250,16 +254,7 @@ def gram_scratch(wide: Tensor, narrow: Tensor, geometry: Geometry, units: int, a
 
 def slack(wide: Tensor, narrow: Tensor, geometry: Geometry, units: int, bias: bool) -> Tensor:
     """How far, as a norm, rounding may move a unit's gradient between two orders of summation, shape (units,)."""
-    from unseen.train.layers.layer import squared
-
     places = len(narrow) // units * math.prod(narrow.shape[2:])
     of_wide, of_narrow = (squared(tensor.reshape(units, -1)) for tensor in (wide, narrow))
     # Cauchy and Schwarz over positions; a pixel is met at most once at each offset.
-    return _relative(wide, narrow, geometry, places) * (geometry.offsets * of_wide * of_narrow).sqrt()
-
-
-def _relative(wide: Tensor, narrow: Tensor, geometry: Geometry, places: int) -> float:
-    """Four standard deviations of a sum's rounding, relative to what would be summed if nothing cancelled."""
-    inputs = wide.shape[1] // geometry.groups * geometry.offsets
-    outputs = narrow.shape[1] // geometry.groups
-    return 4 * torch.finfo(wide.dtype).eps * (math.sqrt(inputs) + math.sqrt(outputs) + math.log2(places + 1) + 8)
+    return relative(*geometry.sizes(wide, narrow), places, wide.dtype) * (geometry.offsets * of_wide * of_narrow).sqrt()

@@ -6,10 +6,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
 __all__ = ["Dropped", "Kept", "Layer", "Norm", "Normed", "Seen", "Way", "grouped", "size_of", "squared", "weighted"]
 
@@ -148,8 +147,6 @@ class Dropped(Way):
 
     def squares(self, seen: Seen, units: int) -> tuple[torch.Tensor, Seen]:
         """The norms of the gradients that are dropped."""
-        import torch
-
         parts = []
         for first in range(0, units, self._at_once):
             count = min(self._at_once, units - first)
@@ -172,20 +169,30 @@ def grouped(tensor: torch.Tensor, units: int) -> torch.Tensor:
     return tensor.reshape(units, -1 if tensor.numel() else tensor.shape[0] // max(units, 1), *tensor.shape[1:])
 
 
+RUN = 4096
+"""Numbers that are squared and added in float32 before they are added in float64."""
+
+
 def squared(tensor: torch.Tensor) -> torch.Tensor:
     """An upper bound of the squared norm of each ``tensor[i]``, shape (len(tensor),), float64.
 
-    Summed in float32 or better. What underflows when it is squared is added back: at most the least normal number
-    for each element. Rounding of the sum itself is left to the margin that clipping takes.
+    Squares are added in float32 or better, a run at a time, and runs in float64. What underflows when it is squared is
+    added back: at most the least normal number for each element. A run's rounding is left to the margin that clipping
+    takes.
     """
-    import torch
-
     kind = torch.promote_types(tensor.dtype, torch.float32)
     flat = tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
     if kind != tensor.dtype:
         flat = flat.to(kind)
-    upper: torch.Tensor = torch.linalg.vector_norm(flat, dim=1).double().square()
-    return upper + flat.shape[1] * torch.finfo(kind).tiny
+    length = flat.shape[1]
+    upper: torch.Tensor
+    if length <= RUN or kind == torch.float64:
+        upper = torch.linalg.vector_norm(flat, dim=1).double().square()
+    else:
+        whole = length // RUN * RUN
+        runs = torch.linalg.vector_norm(flat[:, :whole].reshape(len(flat), -1, RUN), dim=2).double()
+        upper = runs.square().sum(1) + torch.linalg.vector_norm(flat[:, whole:], dim=1).double().square()
+    return upper + length * torch.finfo(kind).tiny
 
 
 def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -198,8 +205,6 @@ def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 def weighted(gradients: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     """The sum of ``factors[i] * gradients[i]``, in float32 or better."""
-    import torch
-
     kind = torch.promote_types(gradients.dtype, torch.float32)
     flat = gradients.reshape(len(gradients), math.prod(gradients.shape[1:])).to(kind)
     return (factors.to(kind) @ flat).reshape(gradients.shape[1:])

@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from functools import reduce
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
-__all__ = ["each_pair", "gram", "outer", "slack", "total_pairs"]
+from unseen.train.layers.layer import RUN, squared
+
+__all__ = ["each_pair", "gram", "gram_bound", "outer", "relative", "slack", "total_pairs"]
 
 # One unit's weight gradient is the sum over positions p of g[p] ⊗ a[p]; its bias gradient the sum of g[p].
 # Everywhere here: a has shape (units, positions, inputs), g has shape (units, positions, outputs).
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    import torch
-
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
@@ -26,8 +25,6 @@ def outer(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.T
 
     Source: Goodfellow 2015, section 4.
     """
-    from unseen.train.layers.layer import squared
-
     of_g = squared(g)
     if not weight:
         return of_g
@@ -42,47 +39,58 @@ def gram(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Te
 
     Source: Li et al. 2022, section 4; rounding: Higham and Mary 2019, theorem 2.4.
     """
-    import torch
-
     a, g = _wide(a), _wide(g)
-    of_g = torch.bmm(g, g.mT)
-    if weight:
-        of_a = torch.bmm(a, a.mT)
-        if bias:
-            of_a += 1.0
-    else:
-        of_a = torch.ones_like(of_g)
-    total = torch.linalg.vecdot(of_a.flatten(1), of_g.flatten(1)).double()
-    lengths = (of_a.diagonal(dim1=1, dim2=2).clamp(min=0) * of_g.diagonal(dim1=1, dim2=2).clamp(min=0)).sqrt()
-    spread = lengths.sum(1).double() + a.shape[1] * math.sqrt(torch.finfo(g.dtype).tiny)
-    upper: torch.Tensor = total.clamp(min=0) + _relative(a, g) * spread.square()
+    of_g = _products(g)
+    of_a = _products(a) if weight else torch.ones_like(of_g)
+    if weight and bias:
+        of_a += 1.0
+    return gram_bound(of_a, of_g, a.shape[2], g.shape[2], g.dtype)
+
+
+def gram_bound(of_a: torch.Tensor, of_g: torch.Tensor, inputs: int, outputs: int, dtype: torch.dtype) -> torch.Tensor:
+    """The sum over p, q of two Gram matrices' products, at least as large as in exact arithmetic, shape (units,).
+
+    Args:
+        of_a: shape (units, positions, positions), of vectors of ``inputs`` numbers.
+        of_g: the same of ``outputs`` numbers.
+        dtype: of the vectors, float32 or float64.
+    """
+    tiny = torch.finfo(dtype).tiny
+    total = of_a.mul(of_g).sum(2).double().sum(1)
+    of_each = (of_a.diagonal(dim1=1, dim2=2).double().clamp(min=0) + inputs * tiny).sqrt()
+    to_each = (of_g.diagonal(dim1=1, dim2=2).double().clamp(min=0) + outputs * tiny).sqrt()
+    rounding = relative(inputs, outputs, of_g.shape[1], dtype) * (of_each * to_each).sum(1).square()
+    underflow = inputs * tiny * to_each.sum(1).square() + outputs * tiny * of_each.sum(1).square()
+    upper: torch.Tensor = total.clamp(min=0) + rounding + underflow
     return upper
+
+
+def _products(vectors: torch.Tensor) -> torch.Tensor:
+    """The products of any two of (units, positions, numbers), at most ``RUN`` numbers being added in float32."""
+    if vectors.shape[2] <= RUN:
+        return torch.bmm(vectors, vectors.mT)
+    runs = (torch.bmm(part, part.mT).double() for part in torch.split(vectors, RUN, dim=2))
+    return reduce(torch.add, runs)
 
 
 def slack(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Tensor:
     """How far, as a norm, rounding may move a unit's gradient between two orders of summation, shape (units,)."""
-    import torch
-
     g = _wide(g)
     lengths = torch.linalg.vector_norm(g, dim=2)
     if weight:
         lengths = lengths * torch.hypot(torch.linalg.vector_norm(_wide(a), dim=2), torch.ones((), device=g.device))
-    moved: torch.Tensor = _relative(a, g) * lengths.sum(1).double()
+    moved: torch.Tensor = relative(a.shape[2], g.shape[2], a.shape[1], g.dtype) * lengths.sum(1).double()
     return moved
 
 
-def _relative(a: torch.Tensor, g: torch.Tensor) -> float:
+def relative(inputs: int, outputs: int, positions: int, dtype: torch.dtype) -> float:
     """Some standard deviations of a sum's rounding, relative to what would be summed if nothing cancelled."""
-    import torch
-
-    wide = torch.finfo(torch.promote_types(g.dtype, torch.float32)).eps
-    return 2 * wide * (math.sqrt(a.shape[2]) + math.sqrt(g.shape[2]) + math.log2(a.shape[1]) + 2)
+    eps = torch.finfo(torch.promote_types(dtype, torch.float32)).eps
+    return 2 * eps * (math.sqrt(min(inputs, RUN)) + math.sqrt(min(outputs, RUN)) + math.log2(positions) + 2)
 
 
 def each_pair(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> tuple[torch.Tensor, ...]:
     """Each unit's gradients: (units, outputs, inputs), and (units, outputs), in float32 or better."""
-    import torch
-
     a, g = _wide(a), _wide(g)
     found: list[torch.Tensor] = []
     if weight:
