@@ -53,7 +53,7 @@ class DPSGD:
         epsilon: ε, the price of the whole run; or
         noise_multiplier: the noise's standard deviation in units of ``max_grad_norm``.
         delta: δ in (0, 1); a tenth of the budget's if not given.
-        max_grad_norm: C > 0, the bound of one unit's gradient.
+        max_grad_norm: C, the bound of one unit's gradient, from 1e-6 to 1e12.
         expected_batch_size: expected number of units in a step, at least 1; the most in a shuffled batch.
         epochs: expected number of times each unit is seen; or
         steps: number of steps.
@@ -129,7 +129,7 @@ class DPSGD:
         self.clipping: Clipping = _made("clipping", clipping, Clipping, "un.train.Flat()")
         self.sampling: Sampling = _made("sampling", sampling, Sampling, "un.train.Poisson()")
         self.accountant: Accountant = _made("accountant", accountant, Accountant, "un.train.PrivacyLoss()")
-        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-30, 1e30)
+        self.max_grad_norm = number("max_grad_norm", max_grad_norm, 1e-6, 1e12)
         self.dataset_size = None if dataset_size is None else whole("dataset_size", dataset_size, 1)
         self.physical_batch_size = whole("physical_batch_size", physical_batch_size, 1)
         self.diagnostics, self.compile = bool(diagnostics), bool(compile)

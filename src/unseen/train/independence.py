@@ -122,7 +122,8 @@ def refuse_a_row_alone(model: torch.nn.Module, inputs: torch.Tensor) -> None:
             if len(made) > 1:
                 raise
             leaves = []
-        forms.append([one.shape[1:] if one.dim() and one.shape[0] == len(made) else one.shape for one in leaves])
+        by_row = [one.dim() > 0 and one.shape[0] == len(made) for one in leaves]
+        forms.append([(rows, one.shape[int(rows) :]) for rows, one in zip(by_row, leaves, strict=True)])
     if forms[0] != forms[1]:
         raise InvalidRequest(
             "a model was given that gives a batch of one row another form than one of several",

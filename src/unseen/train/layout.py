@@ -99,12 +99,12 @@ def found_layout(gradients: Sequence[torch.Tensor], fewer: tuple[int, ...], few:
 
 def telling(gradients: Sequence[torch.Tensor]) -> bool:
     """Whether anything matters at all."""
-    return any(bool(gradient.any()) for gradient in gradients)
+    return any(bool(gradient.nan_to_num().any()) for gradient in gradients)
 
 
 def _only(arranged: torch.Tensor, row: int, rows: int) -> bool:
     """Whether nothing but that row's part is other than zero."""
-    parts = arranged.reshape(rows, -1)
+    parts = arranged.nan_to_num().reshape(rows, -1)  # nothing times infinity is no sign of mattering
     return all(not bool(parts[other].any()) for other in range(rows) if other != row)
 
 
@@ -112,4 +112,8 @@ def owners(gradients: Sequence[torch.Tensor]) -> int:
     """The greatest number of rows to which one element matters."""
     import torch
 
-    return int(torch.stack([gradient != 0 for gradient in gradients]).sum(0).max()) if gradients[0].numel() else 0
+    return (
+        int(torch.stack([gradient.nan_to_num() != 0 for gradient in gradients]).sum(0).max())
+        if gradients[0].numel()
+        else 0
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.errors import InvalidRequest
+from unseen.core.noise.entropy import this_process
 from unseen.core.noise.gradient import add_gaussian, add_gaussian_
 from unseen.core.release import Release
 from unseen.train.private import Private, mean_loss
@@ -66,6 +67,7 @@ class Session:
         self._model, self._optimizers, self._tensors, self._sum = model, optimizers, tensors, clipped
         self._run, self._left, self._sampler, self._streams, self._bound = run, steps, sampler, streams, bound
         self._current: Draw | None = None
+        self._drawn_in = this_process()
         self._number = 0
         self._release: Release[Any] | None = None
         self._private: Private | None = None
@@ -128,7 +130,7 @@ class Session:
             number = self._left.take()
             if number is None:
                 return
-            self._number, self._current = number, self._sampler.draw(number)
+            self._number, self._current, self._drawn_in = number, self._sampler.draw(number), this_process()
             rows = torch.from_numpy(self._current.rows)
             yield tuple(tensor[rows.to(tensor.device)].to(device) for tensor in self._tensors)
 
@@ -145,7 +147,8 @@ class Session:
                 length 1; gives that row's loss. ``torch.nn.functional.cross_entropy`` is one. What it takes from
                 parameters other than through the model's output has no gradient: use the optimizer's
                 ``weight_decay``, or ``public_loss``.
-            *batch: that batch's tensors, in its order; each row may have been transformed by itself.
+            *batch: that batch's tensors, in its order; each row may have been transformed by itself. Other rows, if
+                they are as many, go unnoticed, and the guarantee is not about them.
             public_loss: gives, of the same model, a loss that touches no private row, such as a discriminator's on
                 rows that were generated. Its gradient is added after the noise and costs nothing, as long as that is
                 true: that it reads nothing private but the model is the caller's to see to, and nothing here checks it.
@@ -158,6 +161,11 @@ class Session:
             raise InvalidRequest(
                 "a step without a batch of its own was asked for",
                 f"one step for each batch of session.batches(), {self.steps} in all, before the release",
+            )
+        if self._drawn_in != this_process():
+            raise InvalidRequest(
+                "a step on a batch that another process drew was asked for",
+                "one process for a run: two steps on one batch with noise of their own would cost twice",
             )
         if not batch or any(len(tensor) != len(draw.rows) for tensor in batch):
             raise InvalidRequest(
@@ -198,6 +206,7 @@ class Session:
             parameter.grad = total.to(parameter.dtype)
         if public_loss is not None:
             _add_public(public_loss, parameters)
+        _forget_others(self._optimizers, parameters)
         for optimizer in self._optimizers:
             optimizer.step()
         for parameter in parameters:
@@ -274,6 +283,16 @@ class Session:
                 guard="DPSGD",
             )
         return self._release
+
+
+def _forget_others(optimizers: Sequence[torch.optim.Optimizer], parameters: list[torch.nn.Parameter]) -> None:
+    """Drop gradients that this step did not make: somebody's earlier one would go into the model without noise."""
+    made = set(map(id, parameters))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            for one in group["params"]:
+                if id(one) not in made:
+                    one.grad = None
 
 
 def _add_public(public_loss: Callable[[], torch.Tensor], parameters: list[torch.nn.Parameter]) -> None:
