@@ -28,8 +28,8 @@ BLOCK = 1 << 12
 PART = 1 << 15
 """Elements for which compiled code is called: whole blocks."""
 
-WORTH_A_THREAD = 1 << 18
-"""Elements that take longer to make than a thread takes to start."""
+WORTH_A_THREAD = 1 << 22
+"""Elements that take longer to make than a thread takes to start beside those of torch, which wait busily."""
 
 _WORDS = {np.dtype(np.float32): BLOCK // 4 * 3, np.dtype(np.float64): BLOCK}  # of the stream for a block
 
