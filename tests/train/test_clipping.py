@@ -209,9 +209,9 @@ def test_a_count_that_would_cost_more_than_the_whole_is_noised_more() -> None:
 
 @pytest.mark.statistical
 def test_count_and_gradient_are_noised_with_these_deviations(proof_runs: Callable[[int, int], int]) -> None:
-    """Chi-square on each variance, false alarm 2e-6; power above 0.999 against a count's σ off by a third (half the
+    """Chi-square on each variance, false alarm 2e-6; power above 1 - 1e-8 against a count's σ off by a third (half the
     sensitivity is caught) and a gradient's off by 5 %, the noise that the count should have added to it."""
-    runs = proof_runs(250, 6000)
+    runs = proof_runs(700, 6000)
     counts = []
     for _ in range(runs):
         given = Given(Adaptive(noise=2.0), [])
