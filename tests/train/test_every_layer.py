@@ -16,9 +16,10 @@ from torch.nn import functional
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Flat
-from unseen.train.gradients import ClippedSum, check_model
+from unseen.train.gradients import ClippedSum
 from unseen.train.layers import COMPOSITES, FAMILIES
 from unseen.train.probe import SlowModel
+from unseen.train.refusals import check_model
 
 ROWS = 4
 Build = Callable[[], nn.Module]

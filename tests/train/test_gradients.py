@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Flat
-from unseen.train.gradients import ClippedSum, check_model
+from unseen.train.gradients import ClippedSum
 from unseen.train.probe import SlowModel
+from unseen.train.refusals import check_model
 
 from .oracle import assert_same, engine, loop
 

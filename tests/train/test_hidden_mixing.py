@@ -151,6 +151,15 @@ def test_a_layer_that_is_unfrozen_is_looked_at_again() -> None:
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+def test_a_module_that_is_replaced_is_looked_at() -> None:
+    model = nn.Sequential(nn.Identity(), nn.Linear(4, 2))
+    sums = ClippedSum(model, Flat(), 8)
+    sums.probe(torch.zeros(1, 4))
+    model[0] = Through(lambda x: x - x.mean(0))
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        sums.probe(torch.zeros(1, 4))
+
+
 def test_a_rule_sees_one_unit_at_a_time() -> None:
     class ByGreatest(Clipping):
         def factors(self, norms: torch.Tensor, bound: float | torch.Tensor) -> torch.Tensor:

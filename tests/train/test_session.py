@@ -409,3 +409,37 @@ def test_two_loops_over_one_session_share_its_steps() -> None:
         run.step(CROSS_ENTROPY, *next(one))
         run.step(CROSS_ENTROPY, *next(other))
     assert (list(one), list(other), run.steps_left) == ([], [], 0)
+
+
+def test_somebodys_earlier_gradient_does_not_go_into_the_model() -> None:
+    """Of a part that was frozen after a backward pass, and still is in the optimizer."""
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 2))
+    batch = (torch.ones(8, 2), torch.zeros(8, dtype=torch.int64))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    torch.nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
+    model[0].requires_grad_(False)
+    before = model[0].weight.detach().clone()
+    guard = DPSGD(noise_multiplier=1.0, delta=1e-6, expected_batch_size=8, steps=2, dataset_size=8)
+    session = guard.open(model, optimizer, batch)
+    for drawn in session.batches():
+        session.step(torch.nn.functional.cross_entropy, *drawn)
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="wants fork")
+def test_a_batch_that_another_process_drew_is_not_stepped() -> None:
+    """Each of the children would add noise of its own to one clipped sum."""
+    model = torch.nn.Linear(2, 2)
+    batch = (torch.ones(8, 2), torch.zeros(8, dtype=torch.int64))
+    guard = DPSGD(noise_multiplier=1.0, delta=1e-6, expected_batch_size=8, steps=2, dataset_size=8)
+    session = guard.open(model, torch.optim.SGD(model.parameters(), lr=1.0), batch)
+    drawn = next(session.batches())
+    child = os.fork()
+    if child == 0:
+        try:
+            session.step(torch.nn.functional.cross_entropy, *drawn)
+        except InvalidRequest as error:
+            os._exit(0 if "another process" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    session.step(torch.nn.functional.cross_entropy, *drawn)

@@ -52,7 +52,7 @@ def compiled(
             traced = make_fx(run)(parameters, made, weights, limit)
             found = []
             for one in (run, traced):
-                torch.manual_seed(0)
+                (torch.cuda if devices else torch.default_generator).manual_seed(0)
                 found.append(one(parameters, other, weights, limit))
     except Exception as error:
         _eager(f"it can't be traced ({type(error).__name__}: {error})")

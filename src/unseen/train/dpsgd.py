@@ -291,8 +291,9 @@ class DPSGD:
     ) -> tuple[ClippedSum, Examples, tuple[torch.optim.Optimizer, ...]]:
         """What can be known to fit, or not, before anything is charged."""
         extra("torch", "train")
-        from unseen.train.gradients import ClippedSum, check_model
-        from unseen.train.tuning import first_way
+        from unseen.train.gradients import ClippedSum
+        from unseen.train.refusals import check_model
+        from unseen.train.tape import first_way
 
         optimizers = tuple(optimizer) if isinstance(optimizer, (tuple, list)) else (optimizer,)
         for one in optimizers or (None,):
@@ -355,7 +356,7 @@ def _made(name: str, given: Any, kind: Any, fits: str) -> Any:
 
 def _first(model: torch.nn.Module) -> torch.nn.Parameter:
     """The first parameter that is trained: by its dtype and device the model's are known."""
-    from unseen.train.gradients import trainable
+    from unseen.train.refusals import trainable
 
     return next(iter(trainable(model).values()))
 

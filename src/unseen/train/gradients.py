@@ -13,13 +13,13 @@ from unseen.train.compiled import Graph, compiled
 from unseen.train.losses import Loss, row_losses
 from unseen.train.mirror import mirrored
 from unseen.train.probe import places_of, stand_ins
-from unseen.train.refusals import check_model, check_modules, trainable
+from unseen.train.refusals import check_modules, trainable
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw
-from unseen.train.tape import Choice, Place, Tape
-from unseen.train.tuning import Tuner, first_way
+from unseen.train.tape import Choice, Place, Tape, first_way
+from unseen.train.tuning import Tuner
 
-__all__ = ["ClippedSum", "check_model", "trainable"]
+__all__ = ["ClippedSum"]
 
 
 class ClippedSum:
@@ -33,7 +33,8 @@ class ClippedSum:
         model: left as it is; nothing is attached to it.
         clipping: the rule that bounds each unit's gradient.
         limit: greatest number of rows in one pass.
-        choose: which way each layer takes to its norms.
+        choose: which way each layer takes to its norms; as measured on the first batch if not given.
+        compile: whether passes are compiled; each then has ``limit`` rows, some of them of weight 0.
 
     Source: Bu et al. 2023, "Differentially private optimization on large model at small cost", algorithm 1.
     """
@@ -67,9 +68,9 @@ class ClippedSum:
                 "norms in float32 or better",
                 'torch.set_float32_matmul_precision("highest"), and torch.autocast around the loop for speed',
             )
-        modes = tuple(module.training for module in self._model.modules())
+        modules = tuple((id(module), module.training) for module in self._model.modules())
         trained = tuple((id(one), one.dtype) for one in trainable(self._model).values())
-        known = (inputs.shape[1:], inputs.dtype, inputs.device, modes, trained)
+        known = (inputs.shape[1:], inputs.dtype, inputs.device, modules, trained)
         if known != self._known:
             check_modules(self._model)
             self._graphs.clear()

@@ -69,7 +69,6 @@ def _told(value: Any) -> Any:
 
 def _equal(one: Any, other: Any) -> bool:
     if torch.is_tensor(one) and torch.is_tensor(other):
-        # What only has another number of rows is what was made of them.
         return one.shape == other.shape and bool(torch.equal(one, other))
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)

@@ -30,9 +30,9 @@ def trained(module: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
 def mirrored(model: torch.nn.Module, tape: Tape) -> torch.nn.Module:
     """The mirror of a model: shallow copies of its modules, with a tap after each that has trained parameters.
 
-    It is made anew for each step, so that it follows whatever was done to the model in between. The parameters of a
-    module of no known family are lifted to one for each row where that was found to give the same; otherwise the
-    module, and whatever stands below it, is run row by row (``Fallback``).
+    It is made anew for each physical batch, so that it follows whatever was done to the model in between. The
+    parameters of a module of no known family are lifted to one for each row where that was found to give the same;
+    otherwise the module, and whatever stands below it, is run row by row (``Fallback``).
 
     Args:
         model: any module; a compiled one stands for what was compiled.

@@ -123,7 +123,7 @@ class Session:
         """The charged steps' samples, each a tuple of tensors with equally many rows, perhaps none."""
         import torch
 
-        from unseen.train.gradients import trainable
+        from unseen.train.refusals import trainable
 
         device = next(iter(trainable(self._model).values())).device
         while self._release is None:
@@ -185,7 +185,7 @@ class Session:
     ) -> None:
         import torch
 
-        from unseen.train.gradients import trainable
+        from unseen.train.refusals import trainable
 
         device = batch[0].device.type
         if torch.is_autocast_enabled(device):

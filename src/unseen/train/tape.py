@@ -10,15 +10,16 @@ from typing import Any
 import torch
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.layers.layer import Layer, Seen, Way, squared, sum_of, weighted
+from unseen.train.layers.layer import Layer, Seen, Way, grouped, squared, sum_of, weighted
 from unseen.train.layout import Layout
 
-__all__ = ["LEADING", "Block", "Choice", "Place", "Record", "Tape"]
+__all__ = ["LEADING", "Block", "Choice", "Place", "Record", "Tape", "first_way"]
 
 Choice = Callable[["Record", Seen, int], Way]
 """Which way a layer takes, from what it saw and the number of units."""
 
 LEADING = -1
+"""See ``Place.lift``."""
 
 Totals = dict[torch.nn.Parameter, torch.Tensor]
 
@@ -67,6 +68,8 @@ class Record:
         name: of the module in the model.
         layer: its family's view of it.
         place: where its rows are.
+        calls: how often it was called in this pass.
+        seen: what it saw in calls that wait to be looked at together.
     """
 
     name: str
@@ -82,6 +85,9 @@ class Block:
 
     Args:
         records: the layers'.
+        squares: upper bounds of the units' squared norms, once they are known.
+        kept: what the sum will want.
+        way: how it is had; None where gradients were instantiated and added.
     """
 
     records: list[Record]
@@ -113,7 +119,7 @@ class Block:
             return
         if len(self.records) == 1 and len({tuple(one.shape[1:] for one in seen) for _, seen in calls}) == 1:
             joined = zip(*(seen for _, seen in calls), strict=True)
-            seen = tuple(torch.cat([_of_units(one, units) for one in ones], 1).flatten(0, 1) for ones in joined)
+            seen = tuple(torch.cat([grouped(one, units) for one in ones], 1).flatten(0, 1) for ones in joined)
             return self.look(self.records[0], seen, units, choose)
         found: Totals = {}
         for record, seen in calls:
@@ -141,6 +147,11 @@ class Block:
         return dict(zip(self.parameters, totals, strict=True))
 
 
+def first_way(record: Record, seen: Seen, units: int) -> Way:
+    """Each layer's first guess: nothing is measured, so that the same run rounds in the same way again."""
+    return record.layer.ways(seen, units)[0]
+
+
 class Tape:
     """Collects what the layers of a mirror see in one pass over a batch.
 
@@ -149,12 +160,12 @@ class Tape:
 
     Args:
         choose: which way a layer takes.
-        places: where the rows are for each layer, by its module's name; first where nothing is said.
+        places: where the rows are for each layer, by its module's name; None where they are first for all.
     """
 
     def __init__(self, choose: Choice | None = None, places: Mapping[str, Place] | None = None) -> None:
-        self._choose = choose or (lambda record, seen, units: record.layer.ways(seen, units)[0])
-        self._places = places or {}
+        self._choose = choose or first_way
+        self._places = places
         self._anchor: torch.Tensor | None = None
         self._expanded: list[tuple[Record, list[torch.Tensor]]] = []
         self._owner: dict[torch.nn.Parameter, Block] = {}
@@ -164,7 +175,7 @@ class Tape:
 
     def place(self, name: str) -> Place:
         """Where the rows are in the module of that name."""
-        return self._places.get(name, Place())
+        return (self._places or {}).get(name, Place())
 
     @property
     def records(self) -> list[Record]:
@@ -224,7 +235,7 @@ class Tape:
             if not layout.fits(seen[-1], self.rows):
                 raise _elsewhere(record)
             seen = tuple(layout.arranged(tensor, self.rows) for tensor in seen)
-        elif record.name in self._places and record.place.unused:
+        elif record.place.unused or (self._places is not None and record.name not in self._places):
             raise _elsewhere(record)
         with torch.no_grad():
             if block.at_once:
@@ -301,11 +312,8 @@ def _elsewhere(record: Record) -> InvalidRequest:
     return InvalidRequest(
         f"a model was given whose module {record.name!r} saw rows elsewhere than when the model was looked at",
         "a model whose shapes and branches do not depend on the values of its inputs",
+        "masks in place of branches",
     )
-
-
-def _of_units(tensor: torch.Tensor, units: int) -> torch.Tensor:
-    return tensor.reshape(units, tensor.shape[0] // units, *tensor.shape[1:])
 
 
 def _cleaned(tensor: torch.Tensor, finite: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ import torch
 from unseen.train.layers.layer import Seen, Way, size_of
 from unseen.train.tape import Record
 
-__all__ = ["Tuner", "first_way"]
+__all__ = ["Tuner"]
 
 ROUNDS = 3
 SHARE = 1.1
@@ -36,11 +36,6 @@ class _Measured:
     place: int
     seconds: float
     retained: int
-
-
-def first_way(record: Record, seen: Seen, units: int) -> Way:
-    """Each layer's first guess: nothing is measured, so that the same run rounds in the same way again."""
-    return record.layer.ways(seen, units)[0]
 
 
 class Tuner:
