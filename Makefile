@@ -66,8 +66,9 @@ bench: setup
 		else echo "there is no benchmarks/bench_*.py yet"; fi; done
 
 # Two threads wait for each other: on a machine that does other work, set OMP_WAIT_POLICY=passive.
+# glibc is told to keep what was freed, or a step of any way may take its memory from the system anew.
 bench-train: setup
-	$(BIN)/python benchmarks/bench_train.py $(OPTIONS)
+	MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_MMAP_THRESHOLD_=1073741824 $(BIN)/python benchmarks/bench_train.py $(OPTIONS)
 
 docs:
 	@echo "The documents are plain files under docs/; the tutorials are Python that make test runs:"

@@ -266,7 +266,7 @@ def test_physical_batches_hold_every_row_once_and_whole_units(counts: list[int],
     owner = np.repeat(np.arange(len(counts)), counts)
     weight = np.zeros(sum(counts))
     for part in draw.physical(limit):
-        rows, weights = part.rows.numpy(), part.weights.numpy()
+        rows, weights = part.rows, part.weights
         assert len(rows) <= limit or part.units == 1
         assert all(len(set(unit)) == 1 for unit in owner[rows].reshape(part.units, -1))
         np.add.at(weight, rows, weights)

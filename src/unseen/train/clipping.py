@@ -158,11 +158,12 @@ def factors_within(
     """
     import torch
 
-    finite = torch.isfinite(squares.sum(0))
+    whole = squares.sum(0)
+    finite = torch.isfinite(whole)
     margin = 1 - MARGIN * torch.finfo(torch.promote_types(dtype, torch.float32)).eps
     if clipping.shrinks_only:  # the usual rule in few operations: small models feel each of them
-        within = (bound * margin / squares.sum(0).sqrt()).clamp(max=1.0)
-        return torch.where(finite & (within > LEAST), within, 0.0).expand_as(squares), finite
+        within = (bound * margin / whole.sqrt()).clamp(max=1.0)  # 0 or NaN where one is not finite
+        return torch.where(within > LEAST, within, 0.0).expand_as(squares), finite
     norms = torch.where(finite, squares, 0.0).clamp(min=0).sqrt()
     each = torch.func.vmap(lambda norms: clipping.factors(norms, bound).double().expand_as(norms))
     asked = torch.nan_to_num(each(norms.T).T, nan=0.0, posinf=1e30).clamp(min=0.0)

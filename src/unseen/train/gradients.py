@@ -50,6 +50,7 @@ class ClippedSum:
         self._model, self._clipping, self._limit, self._choose = model, clipping, limit, choose or Tuner()
         self._compile = compile
         self._graphs: dict[Any, Graph | None] = {}
+        self._parameters: list[torch.nn.Parameter] = []
         self._places: dict[str, Place] | None = None
         self._known: tuple[Any, ...] | None = None
 
@@ -68,8 +69,9 @@ class ClippedSum:
                 "norms in float32 or better",
                 'torch.set_float32_matmul_precision("highest"), and torch.autocast around the loop for speed',
             )
+        self._parameters = list(trainable(self._model).values())
         modules = tuple((id(module), module.training) for module in self._model.modules())
-        trained = tuple((id(one), one.dtype) for one in trainable(self._model).values())
+        trained = tuple((id(one), one.dtype) for one in self._parameters)
         known = (inputs.shape[1:], inputs.dtype, inputs.device, modules, trained)
         if known != self._known:
             check_modules(self._model)
@@ -93,16 +95,17 @@ class ClippedSum:
             the bound.
         """
         self.probe(batch[0])
-        parameters = list(trainable(self._model).values())
+        parameters = self._parameters
         sums: list[torch.Tensor | None] = [None] * len(parameters)
         below = 0.0
         parts = list(draw.physical(self._limit))
         if not parts:
             # Whether model and loss can do this must not depend on whether anybody was drawn.
-            self._pass(loss_fn, stand_ins(batch, 1), torch.ones(1), 1, bound)
+            self._pass(loss_fn, stand_ins(batch, 1), torch.ones(1, device=batch[0].device), 1, bound)
         for part in (part.filled(self._limit) for part in parts) if self._compile else parts:
             rows = tuple(part.taken(tensor) for tensor in batch)
-            found, inside = self._pass(loss_fn, rows, part.weights, part.units, bound)
+            weights = torch.from_numpy(part.weights).to(batch[0].device)
+            found, inside = self._pass(loss_fn, rows, weights, part.units, bound)
             below += inside
             for place, parameter in enumerate(parameters):
                 more, total = found.get(parameter), sums[place]
@@ -118,10 +121,8 @@ class ClippedSum:
         self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], weights: torch.Tensor, units: int, bound: float
     ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float]:
         """One physical batch: clipped sums, and how many norms are within the bound."""
-        weights = weights.to(batch[0].device)
-        parameters = list(trainable(self._model).values())
         if self._compile and self._places is not None:
-            found = self._compiled_pass(loss_fn, parameters, batch, weights, units, bound)
+            found = self._compiled_pass(loss_fn, batch, weights, units, bound)
             if found is not None:
                 return found
         tape = self._seen(loss_fn, batch, weights, units)
@@ -129,7 +130,7 @@ class ClippedSum:
             self._choose.settle()
         with torch.no_grad():
             squares = tape.squares()
-            factors, finite = factors_within(self._clipping, squares, bound, _coarsest(parameters))
+            factors, finite = factors_within(self._clipping, squares, bound, _coarsest(self._parameters))
             within = _within(squares, bound, weights, units)
             return tape.totals(factors, None if bool(finite.all()) else finite), float(within)
 
@@ -148,13 +149,13 @@ class ClippedSum:
     def _compiled_pass(
         self,
         loss_fn: Loss,
-        parameters: list[torch.nn.Parameter],
         batch: tuple[torch.Tensor, ...],
         weights: torch.Tensor,
         units: int,
         bound: float,
     ) -> tuple[dict[torch.nn.Parameter, torch.Tensor], float] | None:
         """The same by a compiled graph; None where there is none, or a gradient is not finite."""
+        parameters = self._parameters
         device = weights.device.type
         casts = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
         key = (loss_fn, units, casts, *((one.shape, one.dtype) for one in batch))

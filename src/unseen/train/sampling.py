@@ -33,21 +33,21 @@ class Physical:
         units: how many.
     """
 
-    rows: torch.Tensor
-    weights: torch.Tensor
+    rows: NDArray[np.intp]
+    weights: NDArray[np.float64]
     units: int
 
     def taken(self, tensor: torch.Tensor) -> torch.Tensor:
         """Those of a tensor of the draw's rows; a view where they follow one another."""
-        return tensor[self._run] if self._run else tensor[self.rows.to(tensor.device)]
+        import torch
+
+        return tensor[self._run] if self._run else tensor[torch.from_numpy(self.rows).to(tensor.device)]
 
     @cached_property
     def _run(self) -> slice | None:
-        import torch
-
         first = int(self.rows[0])
-        following = torch.arange(first, first + len(self.rows))
-        return slice(first, first + len(self.rows)) if torch.equal(self.rows, following) else None
+        following = np.arange(first, first + len(self.rows))
+        return slice(first, first + len(self.rows)) if np.array_equal(self.rows, following) else None
 
     def filled(self, rows: int) -> Physical:
         """The same with further units of weight 0, so that there are as many as fit into so many rows.
@@ -55,13 +55,11 @@ class Physical:
         Args:
             rows: no fewer than there are.
         """
-        import torch
-
         width = len(self.rows) // self.units
         more = max(1, rows // width) - self.units
         return Physical(
-            torch.cat([self.rows, self.rows[:width].repeat(more)]),
-            torch.cat([self.weights, self.weights.new_zeros(more * width)]),
+            np.concatenate([self.rows, np.tile(self.rows[:width], more)]),
+            np.concatenate([self.weights, np.zeros(more * width)]),
             self.units + more,
         )
 
@@ -86,8 +84,6 @@ class Draw:
         Args:
             limit: greatest number of rows of one physical batch; one unit with more is a batch by itself.
         """
-        import torch
-
         order = np.argsort(self.counts, kind="stable")
         starts = np.cumsum(self.counts) - self.counts
         first = 0
@@ -101,7 +97,7 @@ class Draw:
             inside = place < self.counts[units][:, None]
             rows = starts[units][:, None] + np.where(inside, place, 0)
             weights = inside / self.counts[units][:, None]
-            yield Physical(torch.from_numpy(rows.ravel()), torch.from_numpy(weights.ravel()), len(units))
+            yield Physical(rows.ravel(), weights.ravel(), len(units))
             first = last
 
 

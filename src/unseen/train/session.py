@@ -192,6 +192,8 @@ class Session:
             with torch.autocast(device, enabled=False):  # its casts look like uses of parameters that no layer makes
                 self._sum.probe(batch[0])
         entropy, parameters = self._streams.of("noise of step", self._number), list(trainable(self._model).values())
+        for parameter in parameters:
+            parameter.grad = None
         if self._run.diagnostics:
             loss = mean_loss(self._model, loss_fn, batch, self._run.physical_batch_size, self._devices)
         sums, below = self._sum(loss_fn, batch, draw, self._bound)
@@ -209,8 +211,6 @@ class Session:
         _forget_others(self._optimizers, parameters)
         for optimizer in self._optimizers:
             optimizer.step()
-        for parameter in parameters:
-            parameter.grad = None
 
     def _follow(self, centred: float, deviation: float) -> None:
         """Let the bound follow the noised share of norms below it.

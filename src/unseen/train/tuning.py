@@ -15,6 +15,8 @@ from unseen.train.tape import Record
 __all__ = ["Tuner"]
 
 ROUNDS = 3
+WORTH_A_SECOND_LOOK = 2.0
+"""A way that takes so many times the fastest one's time on some of the units is not measured on all."""
 SHARE = 1.1
 """What layers may keep by default, as a share of their inputs and output gradients."""
 LEAST = 8
@@ -91,18 +93,24 @@ class Tuner:
 
 
 def _measured(ways: Any, seen: Seen, units: int, limit: int) -> list[_Measured]:
-    """Every way that doesn't want more memory than the limit; the leanest if all do. Measured on some of the units."""
+    """Every way that doesn't want more memory than the limit; the leanest if all do.
+
+    On some of the units at first, then the faster ones on all, since what a call costs by itself is not the same.
+    """
     wants = [way.keeps(seen, units) + way.scratch(seen, units) for way in ways]
     tried = [place for place, want in enumerate(wants) if want <= max(limit, min(wants))]
     keeps = [way.keeps(seen, units) for way in ways]
     some = min(units, max(LEAST, units // 4))
-    seen = tuple(one[: len(one) // units * some] for one in seen)
-    factors = torch.ones(some, dtype=seen[-1].dtype, device=seen[-1].device)
-    return [_Measured(place, _seconds(ways[place], seen, some, factors), keeps[place]) for place in tried]
+    part = tuple(one[: len(one) // units * some] for one in seen)
+    seconds = {place: _seconds(ways[place], part, some) * units / some for place in tried}
+    most = WORTH_A_SECOND_LOOK * min(seconds.values())
+    for place in [place for place in tried if len(tried) > 1 and some < units and seconds[place] <= most]:
+        seconds[place] = _seconds(ways[place], seen, units)
+    return [_Measured(place, seconds[place], keeps[place]) for place in tried]
 
 
-def _seconds(way: Way, seen: Seen, units: int, factors: torch.Tensor) -> float:
-    best = float("inf")
+def _seconds(way: Way, seen: Seen, units: int) -> float:
+    best, factors = float("inf"), torch.ones(units, dtype=seen[-1].dtype, device=seen[-1].device)
     for _ in range(ROUNDS):
         start = _now(seen[-1])
         _, kept = way.squares(seen, units)

@@ -88,7 +88,7 @@ def unfolded(wide: Tensor, narrow: Tensor, geometry: Geometry, units: int) -> Te
     positions = len(narrow) // units * math.prod(narrow.shape[2:])
     found = narrow.new_empty(units * geometry.groups, shape[0] // geometry.groups, patch // geometry.groups)
     seen, of_narrow = _windows(wide, narrow, geometry, units), _by_group(narrow, geometry, units)
-    room = (1 << 28) if wide.is_cuda else (1 << 19)  # bytes: on a processor what a core's cache holds
+    room = (1 << 28) if wide.is_cuda else (1 << 21)  # bytes: on a processor what a core's cache holds
     at_once = max(1, room // max(1, patch * positions * wide.element_size()))
     for first in range(0, units, at_once):
         part = seen[first : first + at_once]
