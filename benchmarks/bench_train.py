@@ -219,7 +219,8 @@ def main() -> None:
     print(
         f"{where}, {torch.get_num_threads()} threads of {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the "
         f"start, OMP_WAIT_POLICY {os.environ.get('OMP_WAIT_POLICY', 'not set')}, "
-        f"glibc {'keeps' if os.environ.get('MALLOC_TRIM_THRESHOLD_') else 'returns'} freed memory, Python {platform.python_version()}, "
+        f"glibc {'keeps' if os.environ.get('MALLOC_TRIM_THRESHOLD_') else 'returns'} freed memory, "
+        f"Python {platform.python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in ("torch", "opacus", "unseen"))
     )
     print(
