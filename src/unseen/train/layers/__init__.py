@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from unseen.train.layers.attention import Attention
@@ -17,9 +15,7 @@ from unseen.train.layers.normalisation import GroupNorm, InstanceNorm, LayerNorm
 from unseen.train.layers.prelu import PReLU
 from unseen.train.layers.recurrent import GRU, LSTM, RNN
 from unseen.train.layers.recurrent_cells import GRUCell, LSTMCell, RNNCell
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["composite_of", "layer_of"]
 
@@ -66,7 +62,7 @@ def layer_of(module: torch.nn.Module, parameters: dict[str, torch.nn.Parameter])
     return None
 
 
-def composite_of(module: torch.nn.Module, tape: Tape, name: str) -> torch.nn.Module | None:
+def composite_of(module: torch.nn.Module, tape: Watcher, name: str) -> torch.nn.Module | None:
     """What stands in a mirror for a module that is made of several maps, if its family is known."""
     for kind, family in COMPOSITES.items():
         if _computes_as(module, kind):

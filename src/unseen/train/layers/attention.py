@@ -5,19 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.composite import Watch, become
-from unseen.train.layers.layer import Dropped, Kept, Layer, Normed, Seen, Way, sum_of
+from unseen.train.layers.layer import Kept, Layer, Seen, Way, sum_of
 from unseen.train.layers.linear import Linear
-from unseen.train.layers.pairs import each_pair, gram, outer, slack, total_pairs
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.pairs import each_pair, norm_of_pairs, pair_ways, slack, total_pairs
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["Attention", "Projections", "Repeated"]
 
@@ -67,21 +64,15 @@ class Projections(Layer):
 
     def _norm(self, seen: Seen, units: int) -> torch.Tensor:
         maps = [one for one in self._maps(seen, units) if one[2] or one[3]]
-        return sum_of([(outer if a.shape[1] == 1 else gram)(a, g, *trained) for a, g, *trained in maps])
+        return sum_of([norm_of_pairs(*one) for one in maps])
 
     def _slack(self, seen: Seen, units: int) -> torch.Tensor:
         return sum_of([slack(*one) for one in self._maps(seen, units)])
 
     def ways(self, seen: Seen, units: int) -> Sequence[Way]:
-        """Gram matrices, or gradients kept or dropped."""
+        """See ``pair_ways``."""
         positions = max(a.shape[1] for a, *_ in self._maps(seen, units))
-        if positions <= 1:
-            return [Normed(self, self._norm)]
-        return [
-            Normed(self, self._norm, 2 * units * positions**2 * max(4, seen[-1].element_size())),
-            Kept(self, self.each),
-            Dropped(self, self.each, self._slack, max(1, (1 << 24) // max(1, self.elements * 4))),
-        ]
+        return pair_ways(self._norm, Kept(self, self.each), self._slack, seen, units, positions)
 
 
 class Repeated(Layer):
@@ -109,7 +100,7 @@ class Attention(torch.nn.MultiheadAttention):
         InvalidRequest: its parameters are computed from others.
     """
 
-    def __init__(self, module: torch.nn.MultiheadAttention, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.MultiheadAttention, tape: Watcher, name: str) -> None:
         become(self, module, name)
         own = {key: getattr(module, key) for key in (PACKED, *SEPARATE, BIAS)}
         out = {key: getattr(module.out_proj, key) for key in ("weight", "bias")}

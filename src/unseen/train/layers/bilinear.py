@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from unseen.train.layers.layer import Seen
 from unseen.train.layers.linear import Linear
-
-if TYPE_CHECKING:
-    import torch
+from unseen.train.layers.pairs import paired
 
 __all__ = ["Bilinear"]
 
@@ -24,7 +24,7 @@ class Bilinear(Linear):
 
     def _pairs(self, seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
         first, second, g = seen
-        return super()._pairs(((first.unsqueeze(-1) * second.unsqueeze(-2)).flatten(-2), g), units)
+        return paired(((first.unsqueeze(-1) * second.unsqueeze(-2)).flatten(-2), g), units)
 
     def each(self, seen: Seen, units: int) -> tuple[torch.Tensor, ...]:
         """See ``Layer.each``."""

@@ -4,16 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.layer import Layer, Seen
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["Watch", "become"]
 
@@ -51,7 +48,7 @@ class Watch:
 
     def __init__(
         self,
-        tape: Tape,
+        tape: Watcher,
         family: type[Layer],
         module: torch.nn.Module,
         name: str,

@@ -108,11 +108,10 @@ class Convolution(Layer):
         guess = self._guess(seen)
         other = unfolded if guess is grouped else grouped
         room = (1 << 28) if seen[-1].is_cuda else (1 << 21)  # bytes: more is slower on a processor
-        at_once = max(1, min(units, room // (self.elements * 4)))
         found: list[Way] = [
             Kept(self, self._by(guess)),
             Kept(self, self._by(other)),
-            Dropped(self, self._by(guess, widen=True), self._slack, at_once),
+            Dropped(self, self._by(guess, widen=True), self._slack, room),
         ]
         wide, narrow = self._sides(seen, _wide(seen))
         positions = len(narrow) // max(1, units) * math.prod(narrow.shape[2:])

@@ -6,14 +6,13 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from unseen.core.errors import InvalidRequest
-from unseen.train.layers.layer import Kept, Layer, Seen, Way, squared
+from unseen.train.layers.layer import Kept, Layer, Seen, Way, squared, wide
 from unseen.train.layers.pieces import pieces
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
@@ -47,8 +46,6 @@ class _Table(Layer):
 
     def each(self, seen: Seen, units: int) -> tuple[torch.Tensor, ...]:
         """See ``Layer.each``; dense."""
-        import torch
-
         ids, values = self.found(seen, units)
         inside = ids < self.entries
         start = torch.arange(units, device=ids.device).view(-1, *[1] * (ids.dim() - 1)) * self.entries
@@ -59,8 +56,6 @@ class _Table(Layer):
 
     def total(self, seen: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """See ``Layer.total``."""
-        import torch
-
         kind = torch.promote_types(seen[-1].dtype, torch.float32)
         table = torch.zeros(self.entries + 1, seen[-1].shape[-1], dtype=kind, device=seen[-1].device)
         factors = factors.to(kind)
@@ -79,8 +74,6 @@ class _Table(Layer):
 
     def known(self, ids: torch.Tensor) -> torch.Tensor:
         """Ids as whole numbers, the padding's and those below zero replaced by nothing's."""
-        import torch
-
         ids, padding = ids.long(), self.module.padding_idx
         nothing = ids < 0
         return torch.where(nothing if padding is None else nothing | (ids == padding), self.entries, ids)
@@ -100,7 +93,7 @@ class Embedding(_Table):
         """One vector for each id."""
         ids, g = seen
         positions = math.prod(g.shape[:-1]) // max(1, units)
-        return self.known(ids).reshape(units, positions), _wide(g).reshape(units, positions, g.shape[-1])
+        return self.known(ids).reshape(units, positions), wide(g).reshape(units, positions, g.shape[-1])
 
 
 class EmbeddingBag(_Table):
@@ -125,8 +118,6 @@ class EmbeddingBag(_Table):
         return kept if offsets is None else _filled_up(kept, offsets, bool(self.module.include_last_offset))
 
     def _greatest(self, ids: torch.Tensor, offsets: torch.Tensor | None) -> torch.Tensor:
-        import torch
-
         table: torch.Tensor = self.module.weight  # type: ignore[assignment]
         padding: int | None = self.module.padding_idx  # type: ignore[assignment]
         last = offsets is not None and bool(self.module.include_last_offset)
@@ -141,13 +132,13 @@ class EmbeddingBag(_Table):
         """Ids, and what share of a bag each has; both of shape (bags, longest)."""
         ids = self.known(seen[0])
         if len(seen) == 3:
-            return ids, _wide(seen[1])
-        inside = (ids < self.entries).to(_wide(seen[-1]).dtype)
+            return ids, wide(seen[1])
+        inside = (ids < self.entries).to(wide(seen[-1]).dtype)
         return ids, inside / inside.sum(1, keepdim=True).clamp(min=1) if self.module.mode == "mean" else inside
 
     def found(self, seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A bag's gradient at each of its ids."""
-        g = _wide(seen[-1])
+        g = wide(seen[-1])
         bags, features = len(g) // max(1, units), g.shape[1]
         if self.module.mode == "max":
             return self.known(seen[0]).reshape(units, bags, features), g.reshape(units, bags, features)
@@ -219,8 +210,6 @@ class _OneBag(Way):
 
 def _merged(ids: torch.Tensor, values: torch.Tensor, nothing: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Each unit's values at the same id added up in one place; the places that are left over belong to nothing."""
-    import torch
-
     if ids.shape[1] < 2:
         return ids, values
     ordered, order = ids.sort(1)
@@ -246,8 +235,6 @@ def _add(table: torch.Tensor, ids: torch.Tensor, values: torch.Tensor) -> None:
 
 def _filled_up(kept: Seen, offsets: torch.Tensor, last: bool) -> Seen:
     """Bags that stand one after the other as rows of equal length: -1, or weight 0, where a bag is shorter."""
-    import torch
-
     ends = torch.cat([offsets[1:], offsets.new_tensor([] if last else [len(kept[0])])])
     starts = offsets[: len(ends)]
     sizes = (ends - starts).unsqueeze(1)
@@ -259,9 +246,3 @@ def _filled_up(kept: Seen, offsets: torch.Tensor, last: bool) -> Seen:
 
 def _beside(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return mask if mask.dim() == values.dim() else mask.unsqueeze(-1)
-
-
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

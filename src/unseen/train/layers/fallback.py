@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers.layer import Layer, Seen
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["Fallback", "Instantiated", "NotByRow"]
 
@@ -52,7 +50,7 @@ class Fallback(torch.nn.Module):
         NotByRow: the module can't be run so; the error names it.
     """
 
-    def __init__(self, module: torch.nn.Module, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.Module, tape: Watcher, name: str) -> None:
         super().__init__()
         self._of, self._name, self._tape = (module,), name, tape
         self._trained = {key: one for key, one in module.named_parameters() if one.requires_grad}

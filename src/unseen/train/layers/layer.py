@@ -10,7 +10,22 @@ from typing import Any
 
 import torch
 
-__all__ = ["Dropped", "Kept", "Layer", "Norm", "Normed", "Seen", "Way", "grouped", "size_of", "squared", "weighted"]
+__all__ = [
+    "Dropped",
+    "Each",
+    "Kept",
+    "Layer",
+    "Norm",
+    "Normed",
+    "Seen",
+    "Way",
+    "grouped",
+    "size_of",
+    "squared",
+    "sum_of",
+    "weighted",
+    "wide",
+]
 
 Seen = tuple["torch.Tensor", ...]
 """What a layer saw: what went in, then last the gradient of what came out. Each has shape (rows, …), rows first.
@@ -99,11 +114,11 @@ class Kept(Way):
 
     def __init__(self, layer: Layer, each: Each) -> None:
         super().__init__(layer)
-        self._each = each
+        self.each = each
 
     def squares(self, seen: Seen, units: int) -> tuple[torch.Tensor, Seen]:
         """The norms of the kept gradients."""
-        found = self._each(seen, units)
+        found = self.each(seen, units)
         return sum_of([squared(gradient) for gradient in found]), found
 
     def total(self, kept: Seen, factors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -135,15 +150,20 @@ class Normed(Way):
         return self._scratch
 
 
-class Dropped(Way):
-    """Instantiate each unit's gradient for its norm, a few units at a time, and drop it; the sum by the product.
+ROOM = 1 << 24
+"""Bytes of gradients that are instantiated together where they are dropped."""
 
-    The product rounds otherwise than the gradients did: ``slack`` bounds by how much, as a norm.
+
+class Dropped(Way):
+    """Instantiate each unit's gradient for its norm, as many units at a time as there is room for, and drop it.
+
+    The sum is the layer's product. It rounds otherwise than the gradients did: ``slack`` bounds by how much, as a norm.
     """
 
-    def __init__(self, layer: Layer, each: Each, slack: Norm, at_once: int) -> None:
+    def __init__(self, layer: Layer, each: Each, slack: Norm, room: int = ROOM) -> None:
         super().__init__(layer)
-        self._each, self._slack, self._at_once = each, slack, at_once
+        self._each, self._slack = each, slack
+        self._at_once = max(1, room // max(1, 4 * layer.elements))
 
     def squares(self, seen: Seen, units: int) -> tuple[torch.Tensor, Seen]:
         """The norms of the gradients that are dropped."""
@@ -161,7 +181,7 @@ class Dropped(Way):
 
     def scratch(self, seen: Seen, units: int) -> int:
         """The gradients of the units that are looked at together."""
-        return self._at_once * self.layer.elements * seen[-1].element_size()
+        return min(units, self._at_once) * self.layer.elements * seen[-1].element_size()
 
 
 def grouped(tensor: torch.Tensor, units: int) -> torch.Tensor:
@@ -180,11 +200,8 @@ def squared(tensor: torch.Tensor) -> torch.Tensor:
     added back: at most the least normal number for each element. A run's rounding is left to the margin that clipping
     takes.
     """
-    kind = torch.promote_types(tensor.dtype, torch.float32)
-    flat = tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:]))
-    if kind != tensor.dtype:
-        flat = flat.to(kind)
-    length = flat.shape[1]
+    flat = wide(tensor.reshape(tensor.shape[0], math.prod(tensor.shape[1:])))
+    kind, length = flat.dtype, flat.shape[1]
     upper: torch.Tensor
     if length <= RUN or kind == torch.float64:
         upper = torch.linalg.vector_norm(flat, dim=1).double().square()
@@ -205,9 +222,13 @@ def sum_of(parts: Sequence[torch.Tensor]) -> torch.Tensor:
 
 def weighted(gradients: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     """The sum of ``factors[i] * gradients[i]``, in float32 or better."""
-    kind = torch.promote_types(gradients.dtype, torch.float32)
-    flat = gradients.reshape(len(gradients), math.prod(gradients.shape[1:])).to(kind)
-    return (factors.to(kind) @ flat).reshape(gradients.shape[1:])
+    flat = wide(gradients.reshape(len(gradients), math.prod(gradients.shape[1:])))
+    return (factors.to(flat.dtype) @ flat).reshape(gradients.shape[1:])
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """In float32 or better."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
 
 
 def size_of(tensors: Sequence[torch.Tensor]) -> int:

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from unseen.train.layers.layer import Dropped, Kept, Layer, Normed, Seen, Way
-from unseen.train.layers.pairs import each_pair, gram, outer, slack, total_pairs
+import torch
 
-if TYPE_CHECKING:
-    import torch
+from unseen.train.layers.layer import Kept, Layer, Seen, Way
+from unseen.train.layers.pairs import each_pair, norm_of_pairs, pair_ways, paired, slack, total_pairs
 
 __all__ = ["Linear"]
 
@@ -23,9 +21,7 @@ class Linear(Layer):
     """
 
     def _pairs(self, seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
-        a, g = seen
-        positions = math.prod(g.shape[:-1]) // max(units, 1)
-        return a.reshape(units, positions, a.shape[-1]), g.reshape(units, positions, g.shape[-1])
+        return paired(seen, units)
 
     @property
     def _trained(self) -> tuple[bool, bool]:
@@ -40,23 +36,13 @@ class Linear(Layer):
         a, g = self._pairs(seen, len(factors))
         return total_pairs(a, g, factors, *self._trained)
 
-    def _outer(self, seen: Seen, units: int) -> torch.Tensor:
-        a, g = self._pairs(seen, units)
-        return outer(a, g, *self._trained)
-
-    def _gram(self, seen: Seen, units: int) -> torch.Tensor:
-        return gram(*self._pairs(seen, units), *self._trained)
+    def _norm(self, seen: Seen, units: int) -> torch.Tensor:
+        return norm_of_pairs(*self._pairs(seen, units), *self._trained)
 
     def _slack(self, seen: Seen, units: int) -> torch.Tensor:
         return slack(*self._pairs(seen, units), *self._trained)
 
     def ways(self, seen: Seen, units: int) -> Sequence[Way]:
-        """One position: the outer product's norm. Several: Gram matrices, or gradients kept or dropped."""
+        """See ``pair_ways``."""
         positions = math.prod(seen[-1].shape[:-1]) // max(units, 1)
-        if positions <= 1:
-            return [Normed(self, self._outer)]
-        return [
-            Normed(self, self._gram, 2 * units * positions**2 * max(4, seen[-1].element_size())),
-            Kept(self, self.each),
-            Dropped(self, self.each, self._slack, max(1, (1 << 24) // max(1, self.elements * 4))),
-        ]
+        return pair_ways(self._norm, Kept(self, self.each), self._slack, seen, units, positions)

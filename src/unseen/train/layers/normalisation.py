@@ -6,13 +6,11 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import torch
 
 from unseen.train.layers.layer import Dropped, Kept, Layer, Seen, Way, sum_of, weighted
 from unseen.train.layers.pieces import pieces
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["Channelwise", "GroupNorm", "InstanceNorm", "LayerNorm", "RMSNorm", "Scaled"]
 
@@ -34,8 +32,6 @@ class Scaled(Layer):
 
     def _parts(self, seen: Seen, units: int) -> list[tuple[slice, tuple[torch.Tensor, ...]]]:
         """Gradients of all units; no more than a few units' products are there at a time."""
-        import torch
-
         kind = torch.promote_types(seen[-1].dtype, torch.float32)
         size = seen[-1].numel() // max(1, units) * kind.itemsize
         found = []
@@ -51,8 +47,6 @@ class Scaled(Layer):
 
     def each(self, seen: Seen, units: int) -> tuple[torch.Tensor, ...]:
         """See ``Layer.each``."""
-        import torch
-
         parts = [one for _, one in self._parts(seen, units)]
         return parts[0] if len(parts) == 1 else tuple(torch.cat(ones) for ones in zip(*parts, strict=True))
 
@@ -64,7 +58,6 @@ class Scaled(Layer):
 
     def ways(self, seen: Seen, units: int) -> Sequence[Way]:
         """Kept: mostly it is much smaller than what was seen. Where no two places are added, dropped too."""
-        import torch
 
         def nothing(seen: Seen, units: int) -> torch.Tensor:
             return torch.zeros(units, dtype=torch.float64, device=seen[-1].device)
@@ -80,8 +73,6 @@ class LayerNorm(Scaled):
 
     def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
         """Mean 0 and variance 1 over the normalised axes."""
-        import torch
-
         module = self.module
         return torch.nn.functional.layer_norm(inputs, module.normalized_shape, None, None, module.eps)  # type: ignore[arg-type]
 
@@ -97,8 +88,6 @@ class RMSNorm(LayerNorm):
 
     def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
         """Mean square 1 over the normalised axes."""
-        import torch
-
         # Unless it is given, ε is that of float32 for half precision too.
         module = self.module
         return torch.nn.functional.rms_norm(inputs, module.normalized_shape, None, module.eps)  # type: ignore[arg-type]
@@ -118,8 +107,6 @@ class GroupNorm(Channelwise):
 
     def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
         """Mean 0 and variance 1 over each group of channels."""
-        import torch
-
         module = self.module
         return torch.nn.functional.group_norm(inputs, module.num_groups, None, None, module.eps)  # type: ignore[arg-type]
 
@@ -129,6 +116,4 @@ class InstanceNorm(Channelwise):
 
     def scaled(self, inputs: torch.Tensor) -> torch.Tensor:
         """Mean 0 and variance 1 over each channel."""
-        import torch
-
         return torch.nn.functional.instance_norm(inputs, eps=self.module.eps)  # type: ignore[arg-type]

@@ -8,16 +8,50 @@ from functools import reduce
 
 import torch
 
-from unseen.train.layers.layer import RUN, squared
+from unseen.train.layers.layer import RUN, Dropped, Kept, Norm, Normed, Seen, Way, squared, wide
 
-__all__ = ["each_pair", "gram", "gram_bound", "outer", "relative", "slack", "total_pairs"]
+__all__ = [
+    "each_pair",
+    "gram",
+    "gram_bound",
+    "norm_of_pairs",
+    "outer",
+    "pair_ways",
+    "paired",
+    "relative",
+    "slack",
+    "total_pairs",
+]
 
 # One unit's weight gradient is the sum over positions p of g[p] ⊗ a[p]; its bias gradient the sum of g[p].
 # Everywhere here: a has shape (units, positions, inputs), g has shape (units, positions, outputs).
 
 
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+def paired(seen: Seen, units: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a linear map saw, by unit and position."""
+    a, g = seen
+    positions = math.prod(g.shape[:-1]) // max(units, 1)
+    return a.reshape(units, positions, a.shape[-1]), g.reshape(units, positions, g.shape[-1])
+
+
+def pair_ways(norm: Norm, kept: Kept, slack: Norm, seen: Seen, units: int, positions: int) -> list[Way]:
+    """The ways of such gradients: the norm's formula, or gradients kept or dropped where there are several positions.
+
+    Args:
+        norm: by ``outer`` for one position, by ``gram`` for several.
+        kept: the way that keeps them.
+        slack: what the sum's product may round.
+        seen: what was seen, of ``units`` units with so many positions each.
+    """
+    if positions <= 1:
+        return [Normed(kept.layer, norm)]
+    matrices = 2 * units * positions**2 * max(4, seen[-1].element_size())
+    return [Normed(kept.layer, norm, matrices), kept, Dropped(kept.layer, kept.each, slack)]
+
+
+def norm_of_pairs(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Tensor:
+    """Upper bounds of the squared norms, by the formula for as many positions as there are."""
+    return (outer if a.shape[1] == 1 else gram)(a, g, weight, bias)
 
 
 def outer(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Tensor:
@@ -39,7 +73,7 @@ def gram(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Te
 
     Source: Li et al. 2022, section 4; rounding: Higham and Mary 2019, theorem 2.4.
     """
-    a, g = _wide(a), _wide(g)
+    a, g = wide(a), wide(g)
     of_g = _products(g)
     of_a = _products(a) if weight else torch.ones_like(of_g)
     if weight and bias:
@@ -75,10 +109,10 @@ def _products(vectors: torch.Tensor) -> torch.Tensor:
 
 def slack(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> torch.Tensor:
     """How far, as a norm, rounding may move a unit's gradient between two orders of summation, shape (units,)."""
-    g = _wide(g)
+    g = wide(g)
     lengths = torch.linalg.vector_norm(g, dim=2)
     if weight:
-        lengths = lengths * torch.hypot(torch.linalg.vector_norm(_wide(a), dim=2), torch.ones((), device=g.device))
+        lengths = lengths * torch.hypot(torch.linalg.vector_norm(wide(a), dim=2), torch.ones((), device=g.device))
     moved: torch.Tensor = relative(a.shape[2], g.shape[2], a.shape[1], g.dtype) * lengths.sum(1).double()
     return moved
 
@@ -91,7 +125,7 @@ def relative(inputs: int, outputs: int, positions: int, dtype: torch.dtype) -> f
 
 def each_pair(a: torch.Tensor, g: torch.Tensor, weight: bool, bias: bool) -> tuple[torch.Tensor, ...]:
     """Each unit's gradients: (units, outputs, inputs), and (units, outputs), in float32 or better."""
-    a, g = _wide(a), _wide(g)
+    a, g = wide(a), wide(g)
     found: list[torch.Tensor] = []
     if weight:
         found.append(torch.bmm(g.mT, a.to(g.dtype)))
@@ -107,7 +141,7 @@ def total_pairs(
 
     Source: Bu et al. 2023, algorithm 1.
     """
-    a, g = _wide(a).flatten(0, 1), _wide(g).flatten(0, 1)
+    a, g = wide(a).flatten(0, 1), wide(g).flatten(0, 1)
     each = factors.to(g.dtype).repeat_interleave(len(g) // max(len(factors), 1))
     found: list[torch.Tensor] = []
     if weight and a.shape[1] < g.shape[1]:

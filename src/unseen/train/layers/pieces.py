@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import torch
+import torch
 
-    from unseen.train.layers.layer import Seen
+from unseen.train.layers.layer import Seen
 
 __all__ = ["pieces"]
 

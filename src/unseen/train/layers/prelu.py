@@ -3,12 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import torch
 
 from unseen.train.layers.normalisation import Channelwise
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["PReLU"]
 

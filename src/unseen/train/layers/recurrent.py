@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
@@ -14,9 +13,7 @@ from unseen.core.errors import InvalidRequest
 from unseen.train.layers.composite import become
 from unseen.train.layers.recurrence import Gated, LongShort, Plain, before
 from unseen.train.layers.recurrent_maps import BOTH, INPUT, PROJECT, STATE, Map, added
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["GRU", "LSTM", "RNN"]
 
@@ -35,7 +32,7 @@ class _Direction(ABC):
 
     maps: tuple[tuple[str, ...], ...]
 
-    def __init__(self, module: torch.nn.RNNBase, tape: Tape, name: str, suffix: str) -> None:
+    def __init__(self, module: torch.nn.RNNBase, tape: Watcher, name: str, suffix: str) -> None:
         self._module, self._suffix = module, suffix
         self.back = suffix.endswith("_reverse")
         self.watched = [Map(module, tape, name, kinds, suffix) for kinds in self.maps]
@@ -116,7 +113,7 @@ class _Stack:
         kind: of a direction.
     """
 
-    def __init__(self, module: torch.nn.RNNBase, tape: Tape, name: str, kind: type[_Direction]) -> None:
+    def __init__(self, module: torch.nn.RNNBase, tape: Watcher, name: str, kind: type[_Direction]) -> None:
         self._module, self._name = module, name
         ends = ("", "_reverse") if module.bidirectional else ("",)
         self._layers = [
@@ -181,7 +178,7 @@ class RNN(torch.nn.RNN):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.RNN, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.RNN, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._stack = _Stack(self, tape, name, _PlainDirection)
 
@@ -202,7 +199,7 @@ class GRU(torch.nn.GRU):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.GRU, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.GRU, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._stack = _Stack(self, tape, name, _GatedDirection)
 
@@ -223,7 +220,7 @@ class LSTM(torch.nn.LSTM):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.LSTM, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.LSTM, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._stack = _Stack(self, tape, name, _LongShortDirection)
 

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch.nn import functional as F
 
 from unseen.train.layers.composite import become
 from unseen.train.layers.recurrent_maps import BOTH, INPUT, STATE, Map, added
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell"]
 
@@ -28,7 +24,7 @@ class RNNCell(torch.nn.RNNCell):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.RNNCell, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.RNNCell, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._both = Map(module, tape, name, BOTH)
 
@@ -49,7 +45,7 @@ class GRUCell(torch.nn.GRUCell):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.GRUCell, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.GRUCell, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._of_input, self._of_state = (Map(module, tape, name, kinds) for kinds in (INPUT, STATE))
 
@@ -73,7 +69,7 @@ class LSTMCell(torch.nn.LSTMCell):
         name: of the module.
     """
 
-    def __init__(self, module: torch.nn.LSTMCell, tape: Tape, name: str) -> None:
+    def __init__(self, module: torch.nn.LSTMCell, tape: Watcher, name: str) -> None:
         become(self, module, name)
         self._both = Map(module, tape, name, BOTH)
 

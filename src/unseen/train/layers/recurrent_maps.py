@@ -4,15 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 
 from unseen.train.layers.composite import Watch
 from unseen.train.layers.joint import Joint
-
-if TYPE_CHECKING:
-    from unseen.train.tape import Tape
+from unseen.train.layers.watcher import Watcher
 
 __all__ = ["BOTH", "INPUT", "PROJECT", "STATE", "Map", "added"]
 
@@ -32,7 +29,7 @@ class Map:
     """
 
     def __init__(
-        self, module: torch.nn.Module, tape: Tape, name: str, kinds: tuple[str, ...], suffix: str = ""
+        self, module: torch.nn.Module, tape: Watcher, name: str, kinds: tuple[str, ...], suffix: str = ""
     ) -> None:
         parameters = {kind: getattr(module, kind + suffix, None) for kind in kinds}
         self._watch = Watch(tape, Joint, module, f"{name}.{kinds[0]}{suffix}", parameters)
