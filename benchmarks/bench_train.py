@@ -148,11 +148,12 @@ def peak(case: Case, name: str, device: torch.device) -> float:
 
 
 def measured(case_name: str, name: str, options: argparse.Namespace) -> float | None:
-    """``peak`` in a fresh process with this one's environment."""
+    """``peak`` in a fresh process, under glibc's defaults."""
     command = [sys.executable, __file__, "--peak-of", case_name, name, "--device", options.device]
     if options.threads:
         command += ["--threads", str(options.threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    defaults = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=defaults)
     if done.returncode != 0:
         print(f"memory of {name}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None

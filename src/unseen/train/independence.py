@@ -22,12 +22,12 @@ NEAR = 300
 
 def refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
     """Run the model on each of the inputs; refuse it if anything that it holds comes to depend on what it is given."""
-    before, after = _state(model), []
+    before, after = _state(model), []  # of what came after only what changed is kept: models are large
     held = [dict(vars(module)) for module in model.modules()]
     lengths = _lengths(held)
     for made in inputs[:2]:
         model(made)  # with gradients, as it will be run: without, some modules take another path
-        after.append((_state(model), [_told(vars(module)) for module in model.modules()]))
+        after.append((_changed(model, before), [_told(vars(module)) for module in model.modules()]))
         _restore(model, before)
         for module, variables in zip(model.modules(), held, strict=True):
             vars(module).clear()
@@ -37,7 +37,7 @@ def refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
     (one, told), (two, other) = after
     if not _equal(told, other):
         raise _stores("an attribute")
-    if any(not torch.equal(first, second) for first, second in zip(one, two, strict=True)):
+    if one.keys() != two.keys() or any(not torch.equal(value, two[place]) for place, value in one.items()):
         raise _stores("a buffer or a parameter")
 
 
@@ -142,6 +142,15 @@ def _state(model: torch.nn.Module) -> list[torch.Tensor]:
     return [one.detach().clone() for one in (*model.buffers(), *model.parameters())]
 
 
+def _changed(model: torch.nn.Module, state: list[torch.Tensor]) -> dict[int, torch.Tensor]:
+    held = (*model.buffers(), *model.parameters())
+    return {
+        place: one.detach().clone()
+        for place, (one, value) in enumerate(zip(held, state, strict=True))
+        if not torch.equal(one, value)
+    }
+
+
 def _restore(model: torch.nn.Module, state: list[torch.Tensor]) -> None:
     with torch.no_grad():
         for one, value in zip((*model.buffers(), *model.parameters()), state, strict=True):
@@ -182,18 +191,20 @@ def without_dropout(model: torch.nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def shaken(model: torch.nn.Module, wave: Callable[[tuple[int, ...]], torch.Tensor]) -> None:
+def shaken(model: torch.nn.Module, wave: Callable[[tuple[int, ...], torch.Tensor], torch.Tensor]) -> None:
     """Change each parameter a little: one that is zero, as of a last layer or a gate, hides what lies before it.
 
     Args:
         model: is changed; ``left_alone`` puts it back.
-        wave: numbers between -1.5 and 1.5 for a shape.
+        wave: numbers between -1.5 and 1.5 for a shape, of a tensor's dtype and device.
     """
     with torch.no_grad():
         for one in model.parameters():
             if one.is_floating_point():
-                move = wave(tuple(one.shape)).to(one)
-                one.copy_(torch.where(one == 0, 0.05 + 0.05 * move.abs(), one * (1 + 0.1 * move)))
+                move = wave(tuple(one.shape), one)
+                one.addcmul_(one, move, value=0.1)  # leaves zero at zero
+                if bool((one == 0).any()):
+                    one.copy_(torch.where(one == 0, move.abs_().mul_(0.05).add_(0.05), one))
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from unseen.train.tape import LEADING, Place, Record, Tape
 __all__ = ["SlowModel", "places_of", "stand_ins"]
 
 ROWS, FEWER = 3, 2
+LOT = 1 << 16
 
 
 class _Probe(Tape):
@@ -73,7 +74,7 @@ def stand_ins(batch: tuple[torch.Tensor, ...], rows: int, whole: int = 0) -> tup
     for one in batch:
         shape = (rows, *one.shape[1:])
         if one.is_floating_point():
-            made.append(_wave(shape, rows).to(one))
+            made.append(_wave(shape, one, rows))
             continue
         filled = torch.full(shape, whole).to(one)
         if len(shape) > 1:
@@ -83,10 +84,13 @@ def stand_ins(batch: tuple[torch.Tensor, ...], rows: int, whole: int = 0) -> tup
     return tuple(made)
 
 
-def _wave(shape: tuple[int, ...], start: float = 0) -> torch.Tensor:
-    """Numbers between -1.5 and 1.5 of which no two are alike, from somewhere on."""
-    count = math.prod(shape)
-    return (1.5 * torch.sin(start + 2.399963 * torch.arange(count, dtype=torch.float64))).reshape(shape)
+def _wave(shape: tuple[int, ...], like: torch.Tensor, start: float = 0) -> torch.Tensor:
+    """Numbers between -1.5 and 1.5 of which no two are alike, from somewhere on, of a tensor's dtype and device."""
+    found = torch.empty(math.prod(shape), dtype=like.dtype, device=like.device)
+    for first in range(0, len(found), LOT):  # in double precision only for a moment
+        place = torch.arange(first, min(first + LOT, len(found)), dtype=torch.float64)
+        found[first : first + LOT] = place.mul_(2.399963).add_(start).sin_().mul_(1.5)
+    return found.reshape(shape)
 
 
 def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] | None:
@@ -290,20 +294,28 @@ def _agrees(model: torch.nn.Module, inputs: torch.Tensor, places: dict[str, Plac
         loss = _told(model(inputs))
         ordinary = torch.autograd.grad(loss, parameters, allow_unused=True) if loss.requires_grad else ()
     ones = torch.ones(len(tape.blocks), len(inputs), device=inputs.device)
+    ordinary_of = dict(zip(parameters, ordinary, strict=False))
     with torch.no_grad():
-        found = tape.totals(ones.to(parameters[0].dtype), None)
-    for parameter, expected in zip(parameters, ordinary, strict=False):
-        made, wanted = found.get(parameter), expected if expected is not None else torch.zeros_like(parameter)
-        difference = wanted if made is None else made.to(wanted) - wanted
-        if not float(difference.norm()) <= torch.finfo(parameter.dtype).eps ** 0.5 * (float(wanted.norm()) + 1e-3):
-            return False
-    return True
+        for block, factors in zip(tape.blocks, ones.to(parameters[0].dtype), strict=True):
+            made = block.total(factors, None)  # one block's at a time: whole gradients are large
+            for parameter in block.parameters:
+                if parameter in ordinary_of and not _near(made.get(parameter), ordinary_of.pop(parameter), parameter):
+                    return False
+        return all(_near(None, expected, parameter) for parameter, expected in ordinary_of.items())
+
+
+def _near(made: torch.Tensor | None, expected: torch.Tensor | None, parameter: torch.Tensor) -> bool:
+    """Whether two gradients are the same but for rounding; None is zero."""
+    nothing = torch.zeros((), dtype=parameter.dtype, device=parameter.device)
+    wanted = nothing if expected is None else expected
+    difference = wanted if made is None else made.to(wanted) - wanted
+    return bool(difference.norm() <= torch.finfo(parameter.dtype).eps ** 0.5 * (float(wanted.norm()) + 1e-3))
 
 
 def _told(output: Any) -> torch.Tensor:
     """A loss in which every element of an output counts differently."""
     leaves = [one for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
-    return torch.stack([(one * _wave(one.shape).to(one)).sum().float() for one in leaves] or [torch.zeros(())]).sum()
+    return torch.stack([(one * _wave(one.shape, one)).sum().float() for one in leaves] or [torch.zeros(())]).sum()
 
 
 def _slow(why: str) -> None:
