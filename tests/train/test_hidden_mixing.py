@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from unseen.core.errors import InvalidRequest
+from unseen.train import gradients, probe
 from unseen.train.clipping import Clipping, Flat, factors_within
 from unseen.train.gradients import ClippedSum
 from unseen.train.layers.layer import squared
@@ -52,6 +53,33 @@ class Sorted(nn.Module):
         return self.head(inner[order.argsort()])  # type: ignore[no-any-return]
 
 
+class ByPlace(nn.Module):
+    """A table of positions, for time first; given rows first it tells rows apart by their place."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        place = torch.arange(512.0).unsqueeze(1)
+        self.register_buffer("table", torch.sin(place * torch.arange(1, width + 1)).unsqueeze(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.table[: x.size(0)]  # type: ignore[index]
+
+
+def sometimes(x: torch.Tensor) -> torch.Tensor:
+    return x - x.mean(0) if torch.rand(()) < 0.3 else x
+
+
+def centred(x: torch.Tensor) -> torch.Tensor:
+    return x - x.mean(0)
+
+
+def by_fours(x: torch.Tensor) -> torch.Tensor:
+    whole = len(x) // 4 * 4
+    groups = x[:whole].reshape(-1, 4, *x.shape[1:])
+    return torch.cat([(groups - groups.mean(1, keepdim=True)).flatten(0, 1), x[whole:]])
+
+
+MASK = torch.tensor([False, True])
 MIXING: dict[str, tuple[nn.Module, torch.Tensor]] = {
     "zero head, time for rows": (
         nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0), nn.Flatten(), zero_head(40)),
@@ -78,6 +106,30 @@ MIXING: dict[str, tuple[nn.Module, torch.Tensor]] = {
     },
     "in training": (nn.Sequential(Through(lambda x: x - x.mean(0), True), nn.Linear(4, 2)), torch.zeros(1, 4)),
     "mixup": (nn.Sequential(Through(lambda x: x + x.roll(1, 0), True), nn.Linear(4, 2)), torch.zeros(1, 4)),
+    "by place": (nn.Sequential(ByPlace(8), nn.Flatten(), nn.Linear(40, 2)), torch.zeros(1, 5, 8)),
+    "by number": (nn.Sequential(nn.Linear(4, 2), Through(lambda z: z / len(z))), torch.zeros(1, 4)),
+    "behind a mask": (
+        nn.Sequential(Through(centred), nn.Linear(4, 2), Through(lambda z: z.masked_fill(MASK, -1e9))),
+        torch.zeros(1, 4),
+    ),
+    "bytes": (
+        nn.Sequential(Through(lambda x: x.float() / x.max()), nn.Linear(4, 2)),
+        torch.zeros(1, 4, dtype=torch.uint8),
+    ),
+    "sometimes": (nn.Sequential(Through(sometimes, True), nn.Linear(4, 2)), torch.zeros(1, 4)),
+    "by fours": (nn.Sequential(Through(by_fours), nn.Linear(4, 2)), torch.zeros(1, 4)),
+    "where there are many": (
+        nn.Sequential(Through(lambda x: centred(x) if len(x) >= 8 else x), nn.Linear(4, 2)),
+        torch.zeros(1, 4),
+    ),
+    "where one is not finite": (
+        nn.Sequential(Through(lambda x: x if x.isfinite().all() else -x), nn.Linear(4, 2)),
+        torch.zeros(1, 4),
+    ),
+    "where one is large": (
+        nn.Sequential(Through(lambda x: x / x.abs().max() if x.abs().max() > 1e4 else x), nn.Linear(4, 2)),
+        torch.zeros(1, 4),
+    ),
     "half precision": (
         nn.Sequential(Through(lambda x: x - 0.02 * x.mean(0)), nn.Linear(4, 2)).bfloat16(),
         torch.zeros(1, 4, dtype=torch.bfloat16),
@@ -105,7 +157,7 @@ class Squeezed(torch.autograd.Function):
 
 
 def test_mixing_in_the_backward_pass_is_refused() -> None:
-    model = nn.Sequential(nn.Linear(4, 4), Through(Squeezed.apply), nn.Linear(4, 2))  # type: ignore[arg-type]
+    model = nn.Sequential(nn.Linear(4, 4), Through(Squeezed.apply), nn.Linear(4, 2))
     with pytest.raises(InvalidRequest, match="backward pass"):
         ClippedSum(model, Flat(), 8).probe(torch.zeros(1, 4))
 
@@ -233,3 +285,172 @@ def test_a_batch_of_one_row_has_the_form_of_others() -> None:
     model = nn.Sequential(nn.Linear(4, 1), Through(lambda x: x.squeeze()))
     with pytest.raises(InvalidRequest, match="one row"):
         ClippedSum(model, Flat(), 8).probe(torch.zeros(1, 4))
+
+
+def dropped_where_large(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient if float(gradient.abs().max()) < 1e3 else torch.zeros_like(gradient)
+
+
+def hooked(x: torch.Tensor) -> torch.Tensor:
+    if x.requires_grad:
+        x.register_hook(dropped_where_large)  # type: ignore[no-untyped-call]
+    return x
+
+
+def test_a_backward_pass_that_mixes_where_a_gradient_is_large_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="backward pass"):
+        ClippedSum(nn.Sequential(nn.Linear(4, 4), Through(hooked), nn.Linear(4, 2)), Flat(), 8).probe(torch.zeros(1, 4))
+
+
+class Shared(nn.Module):
+    """Its rows share a parameter's mean, in training alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.linspace(0.5, 1.5, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * (self.gate.mean() if self.training else self.gate)
+
+
+def test_a_bare_parameter_is_looked_at_in_training() -> None:
+    model = nn.Sequential(Shared(), nn.Linear(4, 2)).double()
+    x = torch.cat([torch.randn(7, 4), 30 * torch.randn(1, 4)]).double()
+    draw = Draw(np.arange(8), np.ones(8, dtype=np.intp))
+
+    def loss(output: torch.Tensor) -> torch.Tensor:
+        return output.square().sum()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SlowModel)
+        found, _ = ClippedSum(model, Flat(), 64)(loss, (x,), draw, 0.5)
+    for one, other in zip(found, loop(model, loss, (x,), [1] * 8), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+class Weighed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.alpha = 0.0
+        self.register_buffer("beta", torch.zeros(()))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(x - x.mean(0) if self.alpha or self.beta else x)  # type: ignore[no-any-return]
+
+
+class Centred(Weighed):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(centred(x))  # type: ignore[no-any-return]
+
+
+def attribute(model: Weighed) -> None:
+    model.alpha = 1.0
+
+
+def buffer(model: Weighed) -> None:
+    model.beta.fill_(1.0)  # type: ignore[operator]
+
+
+def hook(model: Weighed) -> None:
+    model.register_forward_pre_hook(lambda _, args: (centred(args[0]),))
+
+
+def its_class(model: Weighed) -> None:
+    model.__class__ = Centred
+
+
+@pytest.mark.parametrize("change", [attribute, buffer, hook, its_class])
+def test_a_model_that_computes_otherwise_is_looked_at_again(change: Callable[[Weighed], None]) -> None:
+    model = Weighed()
+    sums = ClippedSum(model, Flat(), 8)
+    sums.probe(torch.zeros(1, 4))
+    change(model)
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        sums.probe(torch.zeros(1, 4))
+
+
+def test_an_address_that_is_used_again_is_another_module() -> None:
+    """Without the old one being kept, the new one mostly gets its address."""
+    for _ in range(20):
+        model = nn.Sequential(nn.Identity(), nn.Linear(4, 2))
+        sums = ClippedSum(model, Flat(), 8)
+        sums.probe(torch.zeros(1, 4))
+        model[0] = None  # type: ignore[assignment]
+        model[0] = Through(centred)
+        with pytest.raises(InvalidRequest, match="mixes rows"):
+            sums.probe(torch.zeros(1, 4))
+
+
+def test_a_model_that_is_left_alone_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Any] = []
+    real = probe.places_of
+
+    def noting(*args: Any) -> Any:
+        looks.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(gradients, "places_of", noting)
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.1), nn.GroupNorm(2, 4), nn.Linear(4, 2))
+    sums = ClippedSum(model, Flat(), 8)
+    draw = Draw(np.arange(5), np.ones(5, dtype=np.intp))
+    for _ in range(4):
+        sums(nn.functional.cross_entropy, (torch.randn(5, 4), torch.zeros(5, dtype=torch.long)), draw, 1.0)
+    assert len(looks) == 1
+
+
+class Running:
+    """A loss over its own running mean."""
+
+    def __init__(self) -> None:
+        self.mean = 1.0
+
+    def __call__(self, output: torch.Tensor) -> torch.Tensor:
+        value = output.square().sum()
+        self.mean = 0.9 * self.mean + 0.1 * value.item()
+        return value / self.mean
+
+
+def test_a_loss_that_keeps_something_is_refused() -> None:
+    draw = Draw(np.arange(4), np.ones(4, dtype=np.intp))
+    with pytest.raises(InvalidRequest, match="keeps something of the rows"):
+        ClippedSum(nn.Linear(4, 2), Flat(), 8)(Running(), (torch.randn(4, 4),), draw, 1.0)
+
+
+def test_a_loss_that_draws_random_numbers_is_taken() -> None:
+    draw = Draw(np.arange(4), np.ones(4, dtype=np.intp))
+
+    def loss(output: torch.Tensor) -> torch.Tensor:
+        return (output * torch.rand_like(output)).sum()
+
+    ClippedSum(nn.Linear(4, 2), Flat(), 8)(loss, (torch.randn(4, 4),), draw, 1.0)
+
+
+class Meter:
+    def __init__(self) -> None:
+        self.total = 0.0
+
+
+class Noting(nn.Module):
+    """Keeps what it sees where a look at tensors alone does not find it."""
+
+    rows: list[Any] = []  # noqa: RUF012  # a list of the class is the point
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self.where, self.meter, self.array = where, Meter(), np.zeros(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.where == "array":
+            self.array[:] = x.detach()[0].numpy()
+        elif self.where == "object":
+            self.meter.total += float(x.detach().sum())
+        else:
+            self.rows.append(x.detach().numpy())
+        return x
+
+
+@pytest.mark.parametrize("where", ["array", "object", "class"])
+def test_what_is_kept_out_of_sight_is_found(where: str) -> None:
+    with pytest.raises(InvalidRequest, match="keeps something"):
+        ClippedSum(nn.Sequential(Noting(where), nn.Linear(4, 2)), Flat(), 8).probe(torch.zeros(1, 4))

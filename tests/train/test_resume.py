@@ -186,7 +186,7 @@ def test_a_checkpoint_holds_no_noise_and_no_private_figure(tmp_path: Path) -> No
     held = torch.load(path, weights_only=True)
     assert set(held) == {
         *("format", "run", "configuration", "size", "steps", "given", "bound", "receipt"),
-        *("model", "optimizers", "others"),
+        *("model", "optimizers", "kinds", "others"),
     }
     (state,) = held["optimizers"]
     assert set(state) == {"state", "param_groups"}

@@ -103,7 +103,10 @@ def test_an_optimizer_of_another_model_is_refused_before_the_charge(tmp_path: Pa
 
 def fresh(optimizer: Any, **named: Any) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
     model = linear()
-    return model, optimizer([model.weight] if optimizer is torch.optim.Muon else model.parameters(), **named)
+    if optimizer is torch.optim.Muon:  # for matrices alone
+        model.bias.requires_grad_(False)  # type: ignore[union-attr]
+        return model, optimizer([model.weight], **named)
+    return model, optimizer(model.parameters(), **named)
 
 
 KINDS = [getattr(torch.optim, name) for name in torch.optim.__all__ if name not in ("Optimizer", "lr_scheduler")]
@@ -164,7 +167,7 @@ def test_a_datasets_features_come_in_the_models_dtype(tmp_path: Path) -> None:
     for dtype in (torch.bfloat16, torch.float64):
         model = linear().to(dtype)
         run = guard(epsilon=0.5).open(model, torch.optim.SGD(model.parameters()), people(tmp_path), target="ill")
-        assert {batch[0].dtype for batch in run.batches()} == {dtype}
+        assert next(run.batches())[0].dtype == dtype
 
 
 def test_autocast_lowers_the_forward_pass_and_not_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -396,7 +399,9 @@ def test_a_forked_process_draws_none_of_the_steps(same: bool) -> None:
 def test_a_step_on_other_rows_names_the_fix() -> None:
     model = linear()
     run = guard(expected_batch_size=30).open(model, torch.optim.SGD(model.parameters()), rows())
-    for x, y in run.batches():
+    batches = run.batches()
+    for _ in range(4):
+        x, y = next(batches)
         with pytest.raises(InvalidRequest, match=r"try: session.step\(loss_fn, \*batch\)"):
             run.step(CROSS_ENTROPY, x[1:], y)
 

@@ -94,6 +94,13 @@ class Categorical(Domain):
     other: str
 
     def __init__(self, *values: object, other: object = None) -> None:
+        held = next((value for value in values if isinstance(value, (list, tuple, set, dict))), None)
+        if held is not None:
+            raise InvalidSchema(
+                f"Categorical({held!r}) was declared",
+                "the categories one by one",
+                f"Categorical({', '.join(repr(one) for one in list(held)[:3])}{', ...' if len(held) > 3 else ''})",
+            )
         words = tuple(_word(value) for value in values)
         if not words:
             raise InvalidSchema("Categorical() was declared", "at least one category", 'Categorical("no", "yes")')

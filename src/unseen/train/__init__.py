@@ -3,6 +3,7 @@
 
 from unseen.train.accountant import Accountant, CentralLimit, PrivacyLoss
 from unseen.train.clipping import Adaptive, Automatic, Clipping, Flat, PerLayer
+from unseen.train.conduct import OutsideStep
 from unseen.train.dpsgd import DPSGD, Session
 from unseen.train.pricing import Poisson, Sampling, Shuffled
 from unseen.train.private import Private
@@ -16,6 +17,7 @@ __all__ = [
     "CentralLimit",
     "Clipping",
     "Flat",
+    "OutsideStep",
     "PerLayer",
     "Poisson",
     "PrivacyLoss",

@@ -76,6 +76,7 @@ class Checkpoint:
             "receipt": None if self.receipt is None else json.dumps(self.receipt.to_dict()),
             "model": model.state_dict(),
             "optimizers": [one.state_dict() for one in optimizers],
+            "kinds": [type(one).__qualname__ for one in optimizers],
             "others": {name: one.state_dict() for name, one in others.items()},
         }
         written = io.BytesIO()
@@ -146,6 +147,12 @@ class Checkpoint:
             raise InvalidRequest(
                 f"a run was resumed with {len(optimizers)} optimizers and {sorted(others)} beside them",
                 f"{len(states['optimizers'])} optimizers and {sorted(states['others'])}, as at the checkpoint",
+            )
+        kinds = [type(one).__qualname__ for one in optimizers]
+        if states["kinds"] != kinds:
+            raise InvalidRequest(
+                f"a run was resumed with {' and '.join(kinds)}",
+                f"{' and '.join(states['kinds'])}, as at the checkpoint",
             )
         try:
             model.load_state_dict(states["model"])

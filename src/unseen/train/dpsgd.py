@@ -134,6 +134,12 @@ class DPSGD:
         self.physical_batch_size = whole("physical_batch_size", physical_batch_size, 1)
         self.diagnostics, self.compile = bool(diagnostics), bool(compile)
         self.seed = None if seed is None else whole("seed", seed)
+        if self.dataset_size is not None and self.expected_batch_size > self.dataset_size:
+            raise InvalidRequest(
+                f"expected_batch_size={self.expected_batch_size} with dataset_size={self.dataset_size} was asked for",
+                "a batch of at most all units",
+                f"expected_batch_size={max(1, self.dataset_size // 10)}",
+            )
         self.sampling.check(self._ask)
 
     @property
@@ -292,13 +298,14 @@ class DPSGD:
         """What can be known to fit, or not, before anything is charged."""
         extra("torch", "train")
         from unseen.train.gradients import ClippedSum
-        from unseen.train.refusals import check_model
+        from unseen.train.refusals import check_coverage, check_model
         from unseen.train.tape import first_way
 
         optimizers = tuple(optimizer) if isinstance(optimizer, (tuple, list)) else (optimizer,)
         for one in optimizers or (None,):
             check_model(model, one)
             check_optimizer(one)
+        check_coverage(model, optimizers)
         examples = Examples(data, target, features)
         choose = None if self.seed is None else first_way
         clipped = ClippedSum(model, self.clipping, self._rows_at_once, choose=choose, compile=self.compile)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -10,16 +11,25 @@ import torch
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Clipping, factors_within
 from unseen.train.compiled import Graph, compiled
-from unseen.train.losses import Loss, row_losses
+from unseen.train.fingerprint import Fingerprint
+from unseen.train.independence import left_alone
+from unseen.train.losses import Loss, refuse_state, row_losses
 from unseen.train.mirror import mirrored
-from unseen.train.probe import places_of, stand_ins
+from unseen.train.probe import ROWS, places_of, stand_ins
 from unseen.train.refusals import check_modules, trainable
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw
+from unseen.train.slow import SlowModel
 from unseen.train.tape import Choice, Place, Tape, first_way
 from unseen.train.tuning import Tuner
 
 __all__ = ["ClippedSum"]
+
+OFTEN = 5
+"""A model that was looked at so many times is said to be slow."""
+
+LOSSES = 8
+"""Losses that are known at a time: a run has few, but a loop may make one anew for each step."""
 
 
 class ClippedSum:
@@ -53,6 +63,8 @@ class ClippedSum:
         self._parameters: list[torch.nn.Parameter] = []
         self._places: dict[str, Place] | None = None
         self._known: tuple[Any, ...] | None = None
+        self._judged: list[Loss] = []
+        self._looks = 0
 
     def probe(self, inputs: torch.Tensor) -> None:
         """Look where the model has its rows, on made-up ones.
@@ -70,13 +82,21 @@ class ClippedSum:
                 'torch.set_float32_matmul_precision("highest"), and torch.autocast around the loop for speed',
             )
         self._parameters = list(trainable(self._model).values())
-        modules = tuple((id(module), module.training) for module in self._model.modules())
-        trained = tuple((id(one), one.dtype) for one in self._parameters)
-        known = (inputs.shape[1:], inputs.dtype, inputs.device, modules, trained)
-        if known != self._known:
-            check_modules(self._model)
-            self._graphs.clear()
-            self._places, self._known = places_of(self._model, inputs), known
+        known = (inputs.shape[1:], inputs.dtype, inputs.device)
+        if (*known, Fingerprint(self._model)) == self._known:
+            return
+        check_modules(self._model)
+        self._graphs.clear()
+        self._judged.clear()
+        self._places = places_of(self._model, inputs)
+        self._known = (*known, Fingerprint(self._model))  # the look itself moves versions
+        self._looks += 1
+        if self._looks == OFTEN:
+            warnings.warn(
+                "the model changes from step to step, beside its parameters, and is looked at again each time",
+                SlowModel,
+                stacklevel=2,
+            )
 
     def __call__(
         self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], draw: Draw, bound: float
@@ -95,6 +115,7 @@ class ClippedSum:
             the bound.
         """
         self.probe(batch[0])
+        self._judge(loss_fn, batch)
         parameters = self._parameters
         sums: list[torch.Tensor | None] = [None] * len(parameters)
         below = 0.0
@@ -116,6 +137,14 @@ class ClippedSum:
             torch.zeros_like(parameter, dtype=kind) if total is None else total.to(kind)
             for parameter, kind, total in zip(parameters, kinds, sums, strict=True)
         ], below
+
+    def _judge(self, loss_fn: Loss, batch: tuple[torch.Tensor, ...]) -> None:
+        """Look, once, whether a loss treats each row by itself."""
+        if any(one is loss_fn for one in self._judged):
+            return
+        with left_alone(self._model):
+            refuse_state(loss_fn, self._model, stand_ins(batch, ROWS))
+        self._judged = [*self._judged[1 - LOSSES :], loss_fn]
 
     def _pass(
         self, loss_fn: Loss, batch: tuple[torch.Tensor, ...], weights: torch.Tensor, units: int, bound: float

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import collections
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,96 +12,86 @@ import torch
 from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
+from unseen.train.storing import restore, state
 
-__all__ = ["left_alone", "mixing", "refuse_a_row_alone", "refuse_mixing", "refuse_storing", "shaken", "without_dropout"]
+__all__ = ["NEAR", "left_alone", "mixing", "refuse_a_row_alone", "refuse_mixing", "shaken", "without_dropout"]
 
 NEAR = 300
 """Units in the last place that two computations of one row may differ by: they are the same but for rounding."""
 
+MANY = 11
+"""How often each row stands in a larger batch."""
 
-def refuse_storing(model: torch.nn.Module, *inputs: torch.Tensor) -> None:
-    """Run the model on each of the inputs; refuse it if anything that it holds comes to depend on what it is given."""
-    before, after = _state(model), []  # of what came after only what changed is kept: models are large
-    held = [dict(vars(module)) for module in model.modules()]
-    lengths = _lengths(held)
-    for made in inputs[:2]:
-        model(made)  # with gradients, as it will be run: without, some modules take another path
-        after.append((_changed(model, before), [_told(vars(module)) for module in model.modules()]))
-        _restore(model, before)
-        for module, variables in zip(model.modules(), held, strict=True):
-            vars(module).clear()
-            vars(module).update(variables)
-        if _lengths(held) != lengths:
-            raise _stores("an attribute")
-    (one, told), (two, other) = after
-    if not _equal(told, other):
-        raise _stores("an attribute")
-    if one.keys() != two.keys() or any(not torch.equal(value, two[place]) for place, value in one.items()):
-        raise _stores("a buffer or a parameter")
+DICE = 40
+"""How many random numbers a model that draws them is looked at with."""
 
 
-def _stores(where: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"a model that keeps something of its inputs in {where} was given",
-        "modules that store nothing of the data but what their noised gradients say",
-        "track_running_stats=False, or a buffer that does not change",
-    )
+def refuse_mixing(
+    model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor], hostile: Sequence[torch.Tensor] = ()
+) -> None:
+    """Refuse a model in which what comes out for a row changes with the rest of its batch, in evaluation or as it is.
 
-
-_CONTAINERS = (list, tuple, dict, set, collections.deque)
-
-
-def _lengths(held: list[dict[str, Any]]) -> list[int]:
-    return [len(value) for one in held for value in one.values() if isinstance(value, _CONTAINERS)]
-
-
-def _told(value: Any) -> Any:
-    """What of an attribute can be compared: numbers, texts and tensors, also in containers."""
-    if torch.is_tensor(value):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {str(key): _told(one) for key, one in value.items()}
-    if isinstance(value, _CONTAINERS):
-        return [_told(one) for one in value]
-    return repr(value) if isinstance(value, (bool, int, float, complex, str, bytes, type(None))) else type(value)
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if torch.is_tensor(one) and torch.is_tensor(other):
-        return one.shape == other.shape and bool(torch.equal(one, other))
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    return bool(one == other) if not torch.is_tensor(one) and not torch.is_tensor(other) else False
-
-
-def refuse_mixing(model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor]) -> None:
-    """Refuse a model whose output for the first or the last row changes with the other rows, in evaluation or as it is.
+    Each row is put beside other contents, alone, at another place, and among many. Where the model draws random
+    numbers, the first of these is looked at with many of them.
 
     Args:
         model: left as it is. One of a half precision is looked at in float32, where less is lost in rounding.
         inputs: rows.
         others: several times as many different ones.
+        hostile: the same that a model may well fail on, such as NaN; then nothing is seen by them.
     """
     if any(one.is_floating_point() and torch.finfo(one.dtype).bits < 32 for one in model.parameters()):
         model = copy.deepcopy(model).float()
-        inputs, *others = (one.float() if one.is_floating_point() else one for one in (inputs, *others))
+        inputs, others, hostile = _single(inputs), [*map(_single, others)], [*map(_single, hostile)]
+    with without_dropout(model):
+        _refuse_all(model, inputs, others, hostile)
+    if model.training:
+        _refuse_all(model, inputs, others, hostile)
+
+
+def _single(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _refuse_all(
+    model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor], hostile: Sequence[torch.Tensor]
+) -> None:
     for rest in others:
-        for base, changed in ((inputs, rest), (rest, inputs)):
-            with without_dropout(model):
-                _refuse_mixing(model, base, changed)
-            if model.training:
-                _refuse_mixing(model, base, changed)
+        _refuse_neighbours(model, inputs, rest)
+        _refuse_neighbours(model, rest, inputs)
+    for rest in hostile:
+        try:
+            _refuse_neighbours(model, inputs, rest)
+        except InvalidRequest:
+            raise
+        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError):
+            continue
+    if _draws(model, inputs):
+        for dice in range(1, DICE):
+            _refuse_neighbours(model, inputs, others[-1], dice)
+    else:
+        for rows in (inputs, others[-1]):
+            _refuse_company(model, rows)
 
 
-def _refuse_mixing(model: torch.nn.Module, base: torch.Tensor, rest: torch.Tensor) -> None:
-    expected = _same_dice(model, base)
+def _refuse_neighbours(model: torch.nn.Module, base: torch.Tensor, rest: torch.Tensor, dice: int = 0) -> None:
+    """The first and the last row, each beside other contents of the rest."""
+    expected = _outputs(model, base, dice)
     for row in (0, len(base) - 1):
         changed = rest.clone()
         changed[row] = base[row]
-        for one, two in zip(expected, _same_dice(model, changed), strict=True):
-            if _by_row(one, two, len(base)) and not _alike(one[row], two[row]):
+        for one, two in zip(expected, _outputs(model, changed, dice), strict=True):
+            if _by_row(one, len(base)) and _by_row(two, len(base)) and not _alike(one, [row], two[row : row + 1]):
+                raise mixing("the whole model")
+
+
+def _refuse_company(model: torch.nn.Module, rows: torch.Tensor) -> None:
+    """Each row alone, in the opposite order, and each several times."""
+    expected, count = _outputs(model, rows), len(rows)
+    orders = [*([row] for row in range(count)), list(reversed(range(count))), list(range(count)) * MANY]
+    for order in orders:
+        for one, two in zip(expected, _outputs(model, rows[order]), strict=True):
+            if _by_row(one, count) and not (_by_row(two, len(order)) and _alike(one, order, two)):
                 raise mixing("the whole model")
 
 
@@ -131,43 +120,47 @@ def refuse_a_row_alone(model: torch.nn.Module, inputs: torch.Tensor) -> None:
         )
 
 
-def _same_dice(model: torch.nn.Module, inputs: torch.Tensor) -> list[Any]:
-    """The outputs, with the same random numbers each time."""
-    (torch.cuda if inputs.is_cuda else torch.default_generator).manual_seed(0)  # ``left_alone`` puts it back
-    leaves = [one.detach() if torch.is_tensor(one) else one for one in tree.tree_leaves(model(inputs))]
-    return leaves
+def _outputs(model: torch.nn.Module, inputs: torch.Tensor, dice: int = 0) -> list[Any]:
+    """What comes out, with the same random numbers for the same dice."""
+    (torch.cuda if inputs.is_cuda else torch.default_generator).manual_seed(dice)  # ``left_alone`` puts it back
+    return [one.detach() if torch.is_tensor(one) else one for one in tree.tree_leaves(model(inputs))]
 
 
-def _state(model: torch.nn.Module) -> list[torch.Tensor]:
-    return [one.detach().clone() for one in (*model.buffers(), *model.parameters())]
+def _by_row(one: Any, rows: int) -> bool:
+    return torch.is_tensor(one) and one.dim() > 0 and one.shape[0] == rows
 
 
-def _changed(model: torch.nn.Module, state: list[torch.Tensor]) -> dict[int, torch.Tensor]:
-    held = (*model.buffers(), *model.parameters())
-    return {
-        place: one.detach().clone()
-        for place, (one, value) in enumerate(zip(held, state, strict=True))
-        if not torch.equal(one, value)
-    }
+def _draws(model: torch.nn.Module, inputs: torch.Tensor) -> bool:
+    """Whether the model takes anything from torch's generators."""
+    generators = [torch.default_generator]
+    if inputs.is_cuda:
+        generators.append(torch.cuda.default_generators[inputs.device.index or 0])
+    before = [one.get_state() for one in generators]
+    model(inputs)
+    return any(not torch.equal(one.get_state(), state) for one, state in zip(generators, before, strict=True))
 
 
-def _restore(model: torch.nn.Module, state: list[torch.Tensor]) -> None:
-    with torch.no_grad():
-        for one, value in zip((*model.buffers(), *model.parameters()), state, strict=True):
-            if not torch.equal(one, value):
-                one.copy_(value)
+def _alike(rows: torch.Tensor, order: list[int], found: torch.Tensor) -> bool:
+    """Whether rows came out as they are elsewhere, but for rounding.
 
+    Rounding is in proportion to a number, and to how far it varies between rows: what is large and the same for all,
+    such as the mark of a mask, says nothing of it.
 
-def _by_row(one: Any, other: Any, rows: int) -> bool:
-    return torch.is_tensor(one) and one.dim() > 0 and one.shape[0] == rows and one.shape == other.shape
-
-
-def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
-    if not one.is_floating_point():
-        return torch.equal(one, other)
-    near = NEAR * torch.finfo(one.dtype).eps
-    size = float(torch.nan_to_num(one, posinf=0.0, neginf=0.0).abs().max()) if one.numel() else 0.0
-    return torch.allclose(one, other, rtol=near, atol=near * size, equal_nan=True)
+    Args:
+        rows: as they came out together.
+        order: which of them to compare.
+        found: shape (order, …).
+    """
+    expected = rows[order]
+    if expected.shape != found.shape:
+        return False
+    if not rows.is_floating_point() or not rows.numel():
+        return torch.equal(expected, found)
+    near = NEAR * torch.finfo(rows.dtype).eps
+    spread = torch.nan_to_num((rows - rows[:1]).abs(), posinf=0.0, neginf=0.0).amax(0)
+    allowed = near * (torch.maximum(spread, spread.median()) + expected.abs())
+    alike = (expected == found) | (expected.isnan() & found.isnan()) | ((expected - found).abs() <= allowed)
+    return bool(alike.all())
 
 
 def mixing(what: str) -> InvalidRequest:
@@ -210,10 +203,10 @@ def shaken(model: torch.nn.Module, wave: Callable[[tuple[int, ...], torch.Tensor
 @contextmanager
 def left_alone(model: torch.nn.Module) -> Iterator[None]:
     """Buffers, parameters and generators as they were."""
-    before = _state(model)
+    before = state(model)
     devices = [one.device.index for one in model.parameters() if one.device.type == "cuda"]
     with torch.random.fork_rng(devices=list(dict.fromkeys(devices))):
         try:
             yield
         finally:
-            _restore(model, before)
+            restore(model, before)

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch.utils import _pytree as tree
 
-__all__ = ["Loss", "row_losses"]
+from unseen.core.errors import InvalidRequest
+
+__all__ = ["Loss", "refuse_state", "row_losses"]
 
 Loss = Callable[..., torch.Tensor]
 """Maps a model's output and the other tensors of one row, each with a leading axis of length 1, to its loss."""
@@ -48,3 +50,33 @@ def row_losses(loss_fn: Loss, output: Any, others: tuple[torch.Tensor, ...]) -> 
             taken = [tree.tree_map(lambda leaf, row=row: leaf[row], (output, *others)) for row in rows]
             losses = torch.stack([one(*row) for row in taken])
     return losses
+
+
+def refuse_state(loss_fn: Loss, model: torch.nn.Module, rows: tuple[torch.Tensor, ...]) -> None:
+    """Refuse a loss whose value for a row changes with the rows before it: it keeps something of them.
+
+    Args:
+        loss_fn: asked about made-up rows, in two orders. What fails on them is left to the real ones.
+        model: gives its first argument.
+        rows: made-up ones, of the model's input and of the other tensors.
+    """
+    with torch.no_grad():
+        try:
+            given = (model(rows[0]), *rows[1:])
+            turned = tree.tree_map(lambda leaf: leaf.flip(0) if torch.is_tensor(leaf) and leaf.dim() else leaf, given)
+            found = []
+            for output, *others in (given, given, turned):
+                torch.manual_seed(0)
+                found.append(row_losses(loss_fn, output, tuple(others)))
+            torch.manual_seed(1)
+            draws = not torch.allclose(row_losses(loss_fn, given[0], given[1:]), found[0], equal_nan=True)
+        except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError):
+            return
+    first, second, other = found
+    same = torch.allclose(first, second, equal_nan=True)
+    if not same or not (draws or torch.allclose(first, other.flip(0), rtol=1e-3, atol=1e-5, equal_nan=True)):
+        raise InvalidRequest(
+            "a loss that keeps something of the rows that it was asked about was given",
+            "a loss of one row at a time, that depends on nothing but its arguments",
+            "torch.nn.functional.cross_entropy",
+        )

@@ -12,7 +12,7 @@ from unseen.train.layers import composite_of, layer_of
 from unseen.train.layers.fallback import Fallback, Instantiated
 from unseen.train.tape import Record, Tape
 
-__all__ = ["mirrored", "trained"]
+__all__ = ["mirrored", "shadow", "trained"]
 
 _HOOKS = ("_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called", "_forward_pre_hooks")
 
@@ -39,6 +39,21 @@ def mirrored(model: torch.nn.Module, tape: Tape) -> torch.nn.Module:
         tape: watches the mirror.
     """
     return _mirrored(model, tape, "", {})
+
+
+def shadow(model: torch.nn.Module) -> torch.nn.Module:
+    """Shallow copies of a model's modules: it computes the same, and keeps what the modules set on themselves."""
+    made: dict[int, torch.nn.Module] = {}
+
+    def copied(module: torch.nn.Module) -> torch.nn.Module:
+        if id(module) not in made:
+            made[id(module)] = twin = type(module).__new__(type(module))
+            twin.__dict__.update(module.__dict__)
+            children = module.__dict__["_modules"].items()
+            twin.__dict__["_modules"] = {key: None if one is None else copied(one) for key, one in children}
+        return made[id(module)]
+
+    return copied(model)
 
 
 def _mirrored(module: torch.nn.Module, tape: Tape, name: str, made: dict[int, torch.nn.Module]) -> torch.nn.Module:

@@ -51,11 +51,12 @@ def mean_loss(
     import torch
 
     from unseen.train.losses import row_losses
+    from unseen.train.mirror import shadow
 
     rows = len(batch[0])
     if not rows:
         return None
-    total = 0.0
+    total, model = 0.0, shadow(model)  # what its modules keep of the rows is not the model's
     with torch.random.fork_rng(devices=devices), torch.no_grad():
         for start in range(0, rows, most):
             part = tuple(tensor[start : start + most] for tensor in batch)

@@ -12,11 +12,11 @@ from torch.utils import _pytree as tree
 
 from unseen.core.errors import InvalidRequest
 from unseen.train.independence import (
+    NEAR,
     left_alone,
     mixing,
     refuse_a_row_alone,
     refuse_mixing,
-    refuse_storing,
     shaken,
     without_dropout,
 )
@@ -26,12 +26,16 @@ from unseen.train.layout import Axis, found_layout, owners, telling
 from unseen.train.mirror import mirrored, trained
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.slow import SlowModel
+from unseen.train.storing import refuse_storing
 from unseen.train.tape import LEADING, Place, Record, Tape
 
-__all__ = ["SlowModel", "places_of", "stand_ins"]
+__all__ = ["ROWS", "SlowModel", "places_of", "stand_ins"]
 
 ROWS, FEWER = 3, 2
 LOT = 1 << 16
+
+WEIGHTS = ((1.0, 100.0, 1.0), (1.0, 1e8, 1.0), (1e-8, 1.0, 1e8))
+"""Of the rows' losses: a backward pass that mixes rows may do so only where some gradient is large."""
 
 
 class _Probe(Tape):
@@ -137,14 +141,16 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
     _refuse_nan(model, rows)
     refuse_a_row_alone(model, rows)
     if inputs.is_floating_point():
-        refuse_mixing(model, rows, [others, others * 5 + 7, others * 0.01 - 3, 1000 * others])
+        hostile = [torch.full_like(rows, math.nan), torch.full_like(rows, math.inf), 1e6 * others, 1e30 * others]
+        refuse_mixing(model, rows, [others, others * 5 + 7, others * 0.01 - 3, 1000 * others], hostile)
     else:
-        refuse_mixing(model, rows, [*_contents(rows), rows.flip(0)])
+        refuse_mixing(model, rows, [*_contents(rows), rows.flip(0)], _large(rows))
+    contents = [*_contents(rows), _shorter(rows), rows.flip(0), rows.roll(1, 0), rows]
     lifts = _lifts(model, fewer, rows)
     probe = _Probe(lifts)
     mirror = mirrored(model, probe)
     try:
-        for made in (fewer, *_contents(rows), rows):
+        for made in (fewer, *contents):
             probe.begin(len(made), len(made))
             mirror(made)
     except NotByRow as error:
@@ -155,7 +161,7 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         _row_by_row(model, rows, "the shapes of what its layers see depend on the values of its inputs")
         return None
     calls: dict[str, list[tuple[torch.Tensor, ...]]] = {}
-    for made in (*_contents(rows), rows):
+    for made in contents:
         passes = _by_each_row(probe, mirror, made)
         if passes is None:
             _row_by_row(model, rows, "its output has no row for each of the batch in its first axis")
@@ -170,6 +176,10 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
     for record in probe.records:
         name, kind = record.name, type(record.layer.module).__name__
         if name in lifts:
+            for one in calls.get(name, []):
+                if found_layout(one, (FEWER, *one[0].shape[1:]), FEWER) != Axis(0):
+                    _row_by_row(model, rows, f"rows share the parameters of the module {name!r}")
+                    return None
             continue
         if isinstance(record.layer, Instantiated):
             _slow(f"no family of layers knows the module {name!r}, a {kind}: it is run row by row")
@@ -215,23 +225,41 @@ def _by_each_row(
         return None
     probe.passes = []
     losses = [_told([one[row] for one in outputs]) for row in range(len(rows))]
-    weights = [1.0, 100.0, 1.0]
-    for loss in (*losses, sum(weight * loss for weight, loss in zip(weights, losses, strict=True))):
+    weighted = [sum(weight * loss for weight, loss in zip(weights, losses, strict=True)) for weights in WEIGHTS]
+    for loss in (*losses, *weighted):
         probe.passes.append({})
         if torch.is_tensor(loss) and loss.requires_grad:
             probe.backward(loss, again=True)
-    *each, together = probe.passes
+    each = probe.passes[: len(losses)]
+    for weights, together in zip(WEIGHTS, probe.passes[len(losses) :], strict=True):
+        _refuse_otherwise(each, weights, together)
+    return each
+
+
+def _refuse_otherwise(
+    each: list[dict[str, list[torch.Tensor]]], weights: tuple[float, ...], together: dict[str, list[torch.Tensor]]
+) -> None:
+    """Refuse gradients of several weighted losses that are not the weighted sum of each loss's, but for rounding.
+
+    A gradient that others nearly cancel out in is rounded as they are, so the largest counts too.
+    """
+    pairs: list[tuple[str, torch.Tensor, torch.Tensor]] = []
     for name, found in together.items():
         for place, gradient in enumerate(found):
             own = [one[name][place] for one in each if len(one.get(name, [])) == len(found)]
-            if len(own) < len(each):
-                continue
-            expected = sum(weight * one for weight, one in zip(weights, own, strict=True))
-            near = 10 * torch.finfo(gradient.dtype).eps ** 0.5
-            apart = torch.nan_to_num(gradient - expected, posinf=0.0, neginf=0.0)
-            if float(apart.norm()) > near * float(torch.nan_to_num(gradient, posinf=0.0, neginf=0.0).norm()) + 1e-20:
-                raise mixing(f"the backward pass of {name!r}")
-    return each
+            if len(own) == len(each):
+                expected = torch.stack([weight * one for weight, one in zip(weights, own, strict=True)]).sum(0)
+                pairs.append((name, _finite(gradient), _finite(expected)))
+    largest = max((float(expected.norm()) for _, _, expected in pairs), default=0.0)
+    for name, gradient, expected in pairs:
+        eps = torch.finfo(gradient.dtype).eps
+        allowed = 10 * eps**0.5 * float(expected.norm()) + NEAR * eps * largest + 1e-20
+        if float((gradient - expected).norm()) > allowed:
+            raise mixing(f"the backward pass of {name!r}")
+
+
+def _finite(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.nan_to_num(tensor, posinf=0.0, neginf=0.0)
 
 
 def _lifts(model: torch.nn.Module, fewer: torch.Tensor, rows: torch.Tensor) -> dict[str, Place]:
@@ -330,6 +358,23 @@ def _contents(rows: torch.Tensor) -> list[torch.Tensor]:
             scale * rows.roll(1, -1).where(place % step > 0, -rows.abs()) for scale, step in ((1, 2), (10, 3), (0.1, 5))
         ]
     return [rows.where(place % step > 0, torch.zeros_like(rows)) for step in (2, 3, 5)]
+
+
+def _shorter(rows: torch.Tensor) -> torch.Tensor:
+    """The same rows, each ending in more zeros than the one before."""
+    made = rows.clone()
+    if rows.dim() > 1:
+        for row in range(len(rows)):
+            made[row, ..., max(1, rows.shape[-1] - 1 - row) :] = 0
+    return made
+
+
+def _large(rows: torch.Tensor) -> list[torch.Tensor]:
+    """Large whole numbers; none where a wrong index would end the device's process."""
+    if rows.dtype == torch.bool or (rows.is_cuda and rows.dtype in (torch.int32, torch.int64)):
+        return []
+    most = torch.iinfo(rows.dtype).max
+    return [torch.full_like(rows, value) for value in (2, 7, 100, 255) if value <= most]
 
 
 def _refuse_nan(model: torch.nn.Module, inputs: torch.Tensor) -> None:

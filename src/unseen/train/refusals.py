@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from unseen.core.errors import InvalidRequest
+from unseen.core.errors import InvalidRequest, shown
 
-__all__ = ["check_model", "check_modules", "trainable"]
+__all__ = ["check_coverage", "check_model", "check_modules", "trainable"]
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
@@ -27,10 +28,13 @@ def check_modules(model: Any) -> None:
         raise InvalidRequest(f"a model of type {type(model).__name__!r} was given", "a torch.nn.Module")
     for name, module in model.named_modules():
         kind = type(module).__name__
+        if _fixed(module):
+            continue
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
             raise InvalidRequest(
                 f"the module {name!r} is a {kind}",
-                "modules that treat each row by itself: batch statistics mix people and are stored unnoised",
+                "modules that treat each row by itself: batch statistics mix people and are stored unnoised; one that "
+                "was trained on public data stays, frozen and in evaluation mode: requires_grad_(False).eval()",
                 f"torch.nn.GroupNorm(1, {module.num_features or 'channels'})",
             )
         if any(torch.nn.parameter.is_lazy(one) for one in module.parameters(recurse=False)):
@@ -57,6 +61,29 @@ def check_modules(model: Any) -> None:
                 "modules that store nothing of the data but their gradients",
                 "track_running_stats=False",
             )
+
+
+def _fixed(module: torch.nn.Module) -> bool:
+    """Whether it is a normalisation by stored statistics that nothing changes: a fixed map of each row."""
+    kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.instancenorm._InstanceNorm)
+    frozen = not any(one.requires_grad for one in module.parameters(recurse=False))
+    return isinstance(module, kinds) and frozen and not module.training and module.running_mean is not None
+
+
+def check_coverage(model: torch.nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Refuse trained parameters that no optimizer steps: they would take up clipping norm, and compute, for nothing.
+
+    Raises:
+        InvalidRequest: naming some of them.
+    """
+    held = {id(one) for optimizer in optimizers for group in optimizer.param_groups for one in group["params"]}
+    missing = [name for name, one in trainable(model).items() if id(one) not in held]
+    if missing:
+        raise InvalidRequest(
+            f"no optimizer holds the parameters {shown(missing)}",
+            "every parameter that requires a gradient in an optimizer, and the others frozen",
+            f"model.get_parameter({missing[0]!r}).requires_grad_(False)",
+        )
 
 
 def check_model(model: Any, optimizer: Any) -> None:

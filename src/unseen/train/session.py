@@ -12,6 +12,7 @@ from unseen.core.errors import InvalidRequest
 from unseen.core.noise.entropy import this_process
 from unseen.core.noise.gradient import add_gaussian, add_gaussian_
 from unseen.core.release import Release
+from unseen.train.conduct import Conduct
 from unseen.train.private import Private, mean_loss
 from unseen.train.sampling import Draw, Sampler, Streams
 
@@ -66,6 +67,7 @@ class Session:
     ) -> None:
         self._model, self._optimizers, self._tensors, self._sum = model, optimizers, tensors, clipped
         self._run, self._left, self._sampler, self._streams, self._bound = run, steps, sampler, streams, bound
+        self._conduct = Conduct(model)
         self._current: Draw | None = None
         self._drawn_in = this_process()
         self._number = 0
@@ -120,16 +122,22 @@ class Session:
         return self._private
 
     def batches(self) -> Iterator[tuple[torch.Tensor, ...]]:
-        """The charged steps' samples, each a tuple of tensors with equally many rows, perhaps none."""
+        """The charged steps' samples, each a tuple of tensors with equally many rows, perhaps none.
+
+        All of them in one loop: there is no second epoch to ask for. Warns (``OutsideStep``) of a model that was
+        changed otherwise than by ``step``, and of batches without a step, which are spent.
+        """
         import torch
 
         from unseen.train.refusals import trainable
 
         device = next(iter(trainable(self._model).values())).device
         while self._release is None:
+            self._conduct.look()
             number = self._left.take()
             if number is None:
-                return
+                return self._conduct.end()
+            self._conduct.draw()
             self._number, self._current, self._drawn_in = number, self._sampler.draw(number), this_process()
             rows = torch.from_numpy(self._current.rows)
             yield tuple(tensor[rows.to(tensor.device)].to(device) for tensor in self._tensors)
@@ -154,7 +162,8 @@ class Session:
                 true: that it reads nothing private but the model is the caller's to see to, and nothing here checks it.
 
         Raises:
-            InvalidRequest: no batch was drawn for it, it was used already, or it has other rows.
+            InvalidRequest: no batch was drawn for it, it was used already, or it has other rows; or model and loss fail
+                on it. The run goes on: its other steps are left.
         """
         draw, self._current = self._current, None
         if self._release is not None or draw is None:
@@ -173,8 +182,13 @@ class Session:
                 "the batch that session.batches() gave last, all of its rows in their order",
                 "session.step(loss_fn, *batch)",
             )
-        with self._repeatable():
-            self._step(loss_fn, batch, draw, public_loss)
+        self._conduct.look()
+        try:
+            with self._repeatable():
+                self._step(loss_fn, batch, draw, public_loss)
+            self._conduct.take()
+        finally:
+            self._conduct.rest()
 
     def _step(
         self,
@@ -196,7 +210,17 @@ class Session:
             parameter.grad = None
         if self._run.diagnostics:
             loss = mean_loss(self._model, loss_fn, batch, self._run.physical_batch_size, self._devices)
-        sums, below = self._sum(loss_fn, batch, draw, self._bound)
+        try:
+            sums, below = self._sum(loss_fn, batch, draw, self._bound)
+        except InvalidRequest:
+            raise
+        except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            raise InvalidRequest(
+                f"model and loss failed on a batch ({type(error).__name__}, above)",
+                "loss_fn(model(first), *others) of one row, each with a leading axis of length 1, that gives a tensor; "
+                f"{self.steps_left} of {self.steps} charged steps are left: mend it and go on with the next batch",
+                "torch.nn.functional.cross_entropy",
+            ) from error
         if self._run.diagnostics:
             units = len(draw.counts)
             self._private = Private(units, loss, 1 - below / units if units else None)
@@ -275,6 +299,8 @@ class Session:
         """End the run and give the model as it stands. The guarantee is that of all charged steps."""
         if self._release is None:
             self._current = None
+            self._conduct.look()
+            self._conduct.end()
             self._release = Release(
                 value=self._model,
                 interval=None,

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Lock
 
 from unseen.core.errors import InvalidRequest, LedgerError
 from unseen.core.noise.entropy import this_process
@@ -40,6 +41,7 @@ class Steps:
         self._next, self._end = first, charged
         self._file: Path | None = None
         self._process = this_process()
+        self._one_at_a_time = Lock()
 
     @classmethod
     def resumed(cls, file: Path, run: str, charged: int, together: int = 1) -> Steps:
@@ -82,12 +84,13 @@ class Steps:
                 "the process that opened the run: charged steps are drawn once",
                 "a checkpoint, and DPSGD.resume",
             )
-        if self._next == self._end and self._file is not None:
-            self._reserve(self._file)
-        if self._next == self._end:
-            return None
-        self._next += 1
-        return self._next - 1
+        with self._one_at_a_time:
+            if self._next >= self._end and self._file is not None:
+                self._reserve(self._file)
+            if self._next >= self._end:
+                return None
+            self._next += 1
+            return self._next - 1
 
     def keep(self, file: Path, run: str) -> None:
         """Count in a file from now on, and give back in it what this process had reserved and not used.
