@@ -17,7 +17,7 @@ export MPLCONFIGDIR := $(CURDIR)/.venv/.matplotlib
 # Tests see the loopback interface only, one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python tests/loopback_only.py $(BIN)/python -m pytest -n 2
 
-.PHONY: help setup run test lint prove bench bench-train docs
+.PHONY: help setup run test lint prove bench bench-deid bench-train docs
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,7 @@ help:
 	@echo "make run     the main job: a sensitive survey, released, attacked, reported"
 	@echo "make test    lint, types, import contracts, tests, doctests, tutorials"
 	@echo "make prove   the statistical tests with their full counts, and one table at the end"
-	@echo "make bench   speed against peers; bench-train for training alone, with OPTIONS='--models mlp,lenet'"
+	@echo "make bench   speed against peers; bench-deid for anonymity alone, bench-train for training, with OPTIONS='--models mlp,lenet'"
 	@echo "make docs    where the documents are"
 
 setup: $(DONE)
@@ -64,6 +64,9 @@ bench: setup
 	@for script in benchmarks/bench_*.py; do \
 		if [ -e "$$script" ]; then echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 		else echo "there is no benchmarks/bench_*.py yet"; fi; done
+
+bench-deid: setup
+	$(BIN)/python benchmarks/bench_deid.py
 
 # Two threads wait for each other: on a machine that does other work, set OMP_WAIT_POLICY=passive.
 # glibc is told to keep what was freed, or a step of any way may take its memory from the system anew.

@@ -42,7 +42,7 @@ DRAWS = {
 LINES = {
     ("core/ledger/", "secrets"): "makes the owner's key, the ledger's name and the name of a draft file",
     ("core/dataset.py", "urandom"): "salts which rows are kept, and names tables; nothing of it protects a number",
-    ("datasets.py", "default_rng"): "generates people who do not exist",
+    ("datasets/", "default_rng"): "generates people who do not exist",
 }
 
 

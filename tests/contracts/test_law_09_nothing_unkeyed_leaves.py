@@ -29,6 +29,7 @@ from unseen.core import accounting
 from unseen.core.errors import InvalidRequest
 from unseen.core.guard import Guard, Outcome, Plan, charge, dp
 from unseen.core.noise import scalar
+from unseen.deid import pseudonym
 from unseen.query import Count, Histogram, Mean, Sum
 
 from .subjects import CALLS, NEIGHBOURS, named, protect
@@ -280,18 +281,25 @@ def fitted(name: str) -> Callable[[Any], Any]:
     return fit
 
 
+REPLACED = un.deid.Policy(
+    "a study",
+    columns={"age": pseudonym.Redact(), "ill": pseudonym.Keep(), "zip": pseudonym.Token()},
+)
 RELEASES: dict[str, list[Callable[[Any], Any]]] = {
     "Count": [Count(0.25).release, Count(0.25, by="ill").release],
     "Sum": [Sum("age", 0.25).release, Sum("age", 0.25, by="ill").release],
     "Mean": [Mean("age", 0.25).release, Mean("age", 0.25, by="ill").release],
     "Histogram": [Histogram("age", 0.25, edges=7, by="ill").release, Histogram("ill", 0.25).release],
     "KAnonymize": [lambda data: un.deid.KAnonymize(5).release(data)],
+    "Mondrian": [lambda data: un.deid.Mondrian(5).release(data)],
+    "Generalize": [lambda data: un.deid.Generalize({"age": -1, "zip": -1}, k=5).release(data)],
+    "Pseudonymize": [lambda data: un.deid.Pseudonymize(REPLACED, un.deid.Key(bytes(32))).release(data)],
     "DPSGD": [trained],
     "LogisticRegression": [fitted("LogisticRegression")],
     "Classifier": [fitted("Classifier")],
 }
 REFUSED = {name: act for name, act in CALLS.items() if not name.startswith("fine")}
-FRAMES = ("KAnonymize",)
+FRAMES = ("KAnonymize", "Mondrian", "Generalize", "Pseudonymize")
 """A released frame shows its rows and the sizes of its classes, openly and by its promise: there, only hashes are
 looked for."""
 

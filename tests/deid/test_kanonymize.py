@@ -20,6 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import unseen as un
+import unseen.deid.downstream
+import unseen.deid.models
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.deid import Hierarchy, KAnonymize, is_k_anonymous
 
@@ -271,3 +273,106 @@ def test_an_unknown_kind_of_table_is_an_error() -> None:
 def test_equal_missing_values_share_a_class() -> None:
     assert is_k_anonymous(pd.DataFrame({"a": [None, None, "x", "x"]}), 2, ["a"])
     assert not is_k_anonymous(pd.DataFrame({"a": [None, None, "x"]}), 2, ["a"])
+
+
+# --- Models beside k, quality measures -----------------------------------------------------------------
+
+ILLS = ["flu", "cold", "cancer", "none"]
+
+
+def _ill(table: pd.DataFrame, ills: list[int]) -> pd.DataFrame:
+    return table.assign(ill=[ILLS[at] for at in ills[: len(table)]])
+
+
+@FIXED
+@given(rows=ROWS, ills=st.lists(st.integers(0, 3), min_size=40, max_size=40), share=st.sampled_from([0.0, 0.3, 1.0]))
+def test_each_model_holds_of_each_released_class(
+    rows: Any, ills: list[int], share: float, people: Any, hierarchies: Any
+) -> None:
+    table = _ill(people(rows), ills)
+    table.attrs.clear()
+    guard = KAnonymize(2, QUASI, share, hierarchies, l=2, t=0.5, sensitive="ill")
+    try:
+        release = guard.release(table)
+    except DataFault:
+        whole_table = table["ill"].nunique()
+        assert share < 1 and whole_table < 2
+        return
+    whole_shares = table["ill"].value_counts(normalize=True)
+    for _, members in release.value.groupby(QUASI):
+        shares = members["ill"].value_counts(normalize=True).reindex(whole_shares.index, fill_value=0)
+        assert len(members) >= 2 and members["ill"].nunique() >= 2
+        assert (shares - whole_shares).clip(lower=0).sum() <= 0.5 + 1e-9
+    assert isinstance(release.guarantee, un.KAnonymity)
+    assert release.guarantee.models == (
+        "each class has at least 2 values of ill",
+        "ill is in each class within 0.5 (equal distance) of its distribution in the table",
+    )
+    assert "values that a whole class shares" not in str(release.guarantee)
+    assert "how frequent one of the values is" in str(release.guarantee)
+
+
+def test_a_model_of_the_population_counts_its_people(people: Any, hierarchies: Any) -> None:
+    table = people([(at % 2, 0, 10) for at in range(20)] + [(2, 0, 10)] * 2)
+    crowd = pd.concat([table, people([(at % 2, 0, 10) for at in range(40)])])
+    told = {**hierarchies, "age": Hierarchy.flat([0, 1, 2])}
+    ask: dict[str, Any] = {"models": [un.deid.models.KMap(8)], "population": crowd}
+    some = KAnonymize(2, QUASI, 1, told, **ask).release(table)
+    # Two people of the population are of age 2: told as it is that would be too few.
+    assert some.proof.levels["age"] == 0 and some.proof.suppressed == 2
+    none = KAnonymize(2, QUASI, 0, told, **ask).release(table)
+    assert none.proof.levels["age"] == 1 and none.proof.suppressed == 0
+    assert "8 people of the population" in str(none.guarantee)
+    ask["population"] = crowd.iloc[3:8]
+    with pytest.raises(DataFault, match="everyone in the table"):
+        KAnonymize(2, QUASI, 0, told, **ask).release(table)
+
+
+@pytest.mark.parametrize("quality", ["loss", "precision", "entropy", "discernibility", "average class size"])
+def test_a_quality_measure_is_named_in_the_proof(quality: str, people: Any, hierarchies: Any) -> None:
+    table = people([(at % 7, at % 5, at % 2) for at in range(60)])
+    release = KAnonymize(3, QUASI, 0.1, hierarchies, quality=quality).release(table)
+    assert is_k_anonymous(release.value, 3, QUASI) and release.proof.quality == quality
+    assert f"({quality})" in release.proof.why and 0 <= release.proof.score <= 1
+
+
+def test_a_downstream_model_is_served_best(people: Any, hierarchies: Any) -> None:
+    """The job alone says who is ill; a measure that knows this keeps the job."""
+    pytest.importorskip("sklearn")
+    draw = np.random.default_rng(0)
+    rows = [(int(draw.integers(0, 41)), int(draw.integers(0, 5)), int(draw.choice([0, 1, 10]))) for _ in range(150)]
+    table = people(rows)
+    table = table.assign(ill=np.where(table["job"].isin(["nurse", "surgeon"]), "yes", "no"))
+    quality = un.deid.downstream.Downstream("ill")
+    release = KAnonymize(5, QUASI, 0, hierarchies, quality=quality).release(table)
+    assert release.proof.levels["job"] < 2 and release.proof.score < 0.05
+    again = KAnonymize(5, QUASI, 0, hierarchies, quality=quality).release(table.sample(frac=1, random_state=1))
+    assert again.proof.levels == release.proof.levels and again.proof.score == release.proof.score
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"l": 2}, "a sensitive column was asked for"),
+        ({"l": 2, "sensitive": "income"}, "'income'"),
+        ({"t": 0.1, "sensitive": "job"}, "quasi-identifying and sensitive"),
+        ({"l": 1, "sensitive": "note"}, "at least 2"),
+        ({"t": 2, "sensitive": "note"}, "at most 1"),
+        ({"models": ["l"]}, "EntropyDiversity"),
+        ({"models": "l"}, "a list of models"),
+        ({"models": [un.deid.models.KMap(3)]}, "without a population"),
+        ({"population": pd.DataFrame({"age": [1]})}, "a population without a model"),
+        ({"models": [un.deid.models.KMap(3)], "population": pd.DataFrame({"age": [1]})}, "without 'job', 'zip'"),
+        ({"quality": "utility"}, "'loss'"),
+        ({"quality": un.deid.downstream.Downstream("job")}, "beside the quasi-identifiers"),
+        ({"quality": un.deid.downstream.Downstream("note", most=3)}, "at most 3"),
+    ],
+)
+def test_a_model_that_does_not_fit_gets_one_clear_line(
+    arguments: dict[str, Any], message: str, people: Any, hierarchies: Any
+) -> None:
+    with pytest.raises(InvalidRequest, match=message) as caught:
+        KAnonymize(**{"k": 2, "quasi_identifiers": QUASI, "hierarchies": hierarchies, **arguments}).release(
+            people([(1, 1, 1)] * 4)
+        )
+    assert "\n" not in str(caught.value)

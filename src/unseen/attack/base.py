@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
 from unseen.core.errors import InvalidRequest
-from unseen.core.guarantee import DP, Guarantee, whole
+from unseen.core.guarantee import DP, Guarantee, number, whole
 from unseen.core.release import Release
 from unseen.report.claims import Report
 
-__all__ = ["Attack", "claimed_dp", "seed_of"]
+__all__ = ["Attack", "bounds_of", "claimed_dp", "seed_of"]
 
 
 class Attack(ABC):
@@ -33,6 +34,24 @@ def seed_of(seed: object) -> int | None:
         InvalidRequest: neither None nor a whole number of at least 0.
     """
     return None if seed is None else whole("seed", seed)
+
+
+def bounds_of(bounds: tuple[float, float] | None) -> tuple[float, float]:
+    """Check what an adversary takes for the least and the greatest value, and give it back; None is no bounds.
+
+    Raises:
+        InvalidRequest: no two numbers, or reversed ones.
+    """
+    if bounds is None:
+        return -math.inf, math.inf
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise InvalidRequest(f"bounds={bounds!r} was given", "the least and the greatest value", "(0, 110)") from None
+    found = number("bounds low", low), number("bounds high", high)
+    if found[0] >= found[1]:
+        raise InvalidRequest(f"bounds={bounds!r} was given", "low lies below high")
+    return found
 
 
 def claimed_dp(claim: object) -> DP | None:

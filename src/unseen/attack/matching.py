@@ -7,6 +7,7 @@ import math
 import numbers
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -116,6 +117,12 @@ class Column:
                 self._covers[index] = cover
         self.wild = np.array([isinstance(self._covers.get(index), Anything) for index in range(len(named))], dtype=bool)
         self._masks: dict[int, NDArray[np.bool_]] = {}
+
+    def of(self, rows: Ids) -> Column:
+        """The same column of these rows alone."""
+        part = copy(self)
+        part.labels = self.labels[rows]
+        return part
 
     def exact(self, labels: Ids) -> Ids | None:
         """The one value that each label stands for, -1 for a value nobody has; None if a label covers more."""

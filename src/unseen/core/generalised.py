@@ -6,12 +6,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Anything", "Cover", "Covers", "Interval", "Members", "Prefix"]
+__all__ = ["Anything", "Cover", "Covers", "Interval", "Members", "Period", "Prefix", "day_of"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,41 @@ class Prefix(Cover):
     def to_dict(self) -> dict[str, Any]:
         """The cover as JSON-ready values."""
         return {"prefix": self.start}
+
+
+@dataclass(frozen=True)
+class Period(Cover):
+    """Dates from ``first`` to ``last``, both as ISO texts and both included; a time of day is not looked at."""
+
+    first: str
+    last: str
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Those that are dates inside: ISO texts, or dates."""
+        found = _texts(values)
+        days = found.astype("U10")  # which order as the dates do
+        result: NDArray[np.bool_] = (days >= self.first) & (days <= self.last)
+        for index in np.flatnonzero(result).tolist():
+            result[index] = day_of(str(found[index])) is not None
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"period": [self.first, self.last]}
+
+
+def day_of(text: str) -> date | None:
+    """The day that an ISO text such as ``1957-03-14`` or ``1957-03-14 12:30`` names; None if it names none.
+
+    >>> day_of("1957-03-14 12:30"), day_of("1957-02-30"), day_of("19570314")
+    (datetime.date(1957, 3, 14), None, None)
+    """
+    if len(text) < 10 or text[4] != "-" or text[7] != "-" or text[10:11] not in ("", " ", "T"):
+        return None
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 Covers = Mapping[str, Mapping[Any, Cover]]

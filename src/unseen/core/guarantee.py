@@ -210,22 +210,30 @@ class KAnonymity(Guarantee):
         k: the least number of units in a class.
         quasi_identifiers: the columns that the promise is about.
         unit: whom it counts.
+        models: what else holds of each class, each in a few words, such as l-diversity of a sensitive column.
+        unbounded: what these models do not bound.
 
     **Guarantee**: an adversary who knows somebody's true quasi-identifiers and nothing else guesses
-    their row with probability at most 1/k.
+    their row with probability at most 1/k; of each class the models hold.
     """
 
     k: int
     quasi_identifiers: tuple[str, ...]
     unit: str | None = None
+    models: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
 
     def sentence(self) -> str:
         """The promise, and its limits, in one plain sentence."""
+        also = "".join(f"; {model}" for model in self.models)
+        if self.models:
+            limits = ", ".join(("anything about further columns", *self.unbounded))
+        else:
+            limits = "anything about other columns, about values that a whole class shares"
         return (
             f"Whoever knows only {', '.join(self.quasi_identifiers)} of a {self.unit or 'row'} finds at least "
-            f"{self.k} in its class, so guesses the right row at most once in {self.k}; not promised: anything about "
-            "other columns, about values that a whole class shares, about a second release of the same people, "
-            "or against more knowledge than these columns."
+            f"{self.k} in its class, so guesses the right row at most once in {self.k}{also}; not promised: {limits}, "
+            "about a second release of the same people, or against more knowledge than these columns."
         )
 
 

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from fractions import Fraction
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,12 @@ from numpy.typing import NDArray
 
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Anything, Cover, Interval, Members
-from unseen.core.guarantee import price, whole
-from unseen.core.schema import Categorical, Digits, Domain, Range
+from unseen.core.guarantee import whole
+from unseen.core.schema import Categorical, Domain
+from unseen.deid.coding import Coded
+from unseen.deid.dates import Dates, DateStep
 from unseen.deid.ladder import TOP, Intervals, Ladder, Prefixes, Table, texts
+from unseen.deid.proposal import as_values, dates_of, flat, of_domain, of_values
 
 __all__ = ["Hierarchy"]
 
@@ -26,7 +28,7 @@ class Hierarchy:
     """Labels for the values of one column, at levels from 0 (the value itself) to the top (``*``).
 
     Nested: two values with one label at a level share a label at every higher level. Never made from private
-    data: the owner declares it, or it follows from the declared domain.
+    data: the owner declares it, or it follows from the declared domain. ``propose`` alone reads values, for the owner.
     """
 
     def __init__(self, ladder: Ladder) -> None:
@@ -180,7 +182,48 @@ class Hierarchy:
         """
         if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
             raise InvalidRequest(f"flat({values!r}) was given", "a list of values", f"flat([{values!r}])")
-        return Hierarchy(Table([[value] for value in values], "the flat hierarchy"))
+        return Hierarchy(flat(values))
+
+    @staticmethod
+    def dates(first: str | date, last: str | date, steps: Sequence[DateStep] = tuple(DateStep)) -> Hierarchy:
+        """Dates told by month, quarter, year, decade. Values are ISO texts (``1957-03-14``) or dates.
+
+        Args:
+            first: the first day that there may be.
+            last: the last one.
+            steps: one for each level above the day, the finer before the coarser; all four if not given.
+
+        Raises:
+            InvalidRequest: no dates, the last before the first, or steps out of order.
+
+        >>> birth = Hierarchy.dates("1900-01-01", "2029-12-31")
+        >>> [str(birth.label(np.array(["1957-03-14"]), level)[0]) for level in range(birth.levels)]
+        ['1957-03-14', '1957-03', '1957-Q1', '1957', '1950s', '*']
+        """
+        return Hierarchy(Dates(first, last, steps))
+
+    @staticmethod
+    def coded(
+        low: float, high: float, bottom: float | None = None, top: float | None = None, widths: Sequence[float] = ()
+    ) -> Hierarchy:
+        """Top and bottom coding: numbers below ``bottom`` have one label, and those from ``top`` on another.
+
+        Ages over 89, say, are ``top=90``. Level 1 tells all others as they are.
+
+        Args:
+            low: the least value.
+            high: the greatest value.
+            bottom: where the lower tail ends; None for no lower tail.
+            top: where the upper tail begins; None for no upper tail, but one of the two.
+            widths: of the intervals between the tails, one for each level above the first, as in ``intervals``.
+
+        Raises:
+            InvalidRequest: no tail, bounds out of order, or widths that do not nest.
+
+        >>> Hierarchy.coded(0, 120, top=90, widths=[10]).label(np.array([34, 97]), 1).tolist()
+        ['34', '90+']
+        """
+        return Hierarchy(Coded(low, high, bottom, top, widths))
 
     @staticmethod
     def default(domain: Domain) -> Hierarchy:
@@ -189,22 +232,55 @@ class Hierarchy:
         The least width of a Range is the largest of ..., .1, .2, .5, 1, 2, 5, 10, ... that makes at least 20 intervals,
         but at least 1 where both bounds are whole and 4 or more apart.
         """
-        if isinstance(domain, Digits):
-            return Hierarchy(Prefixes(domain.length))
-        if isinstance(domain, Categorical):
-            return Hierarchy.flat(domain.values)
-        if not isinstance(domain, Range):
-            raise InvalidRequest(f"a hierarchy for {domain!r} was asked for", "one that the owner gives")
-        span = price(domain.high) - price(domain.low)
-        unit = Fraction(10) ** (math.floor(math.log10(span / 20)))
-        width = max((unit * step for step in (1, 2, 5) if unit * step <= span / 20), default=unit)
-        if domain.low.is_integer() and domain.high.is_integer() and span >= 4:
-            width = max(width, Fraction(1))
-        widths = []
-        while width < span:
-            widths.append(float(width))
-            width *= 2
-        return Hierarchy(Intervals(domain.low, domain.high, widths))
+        return Hierarchy(of_domain(domain))
+
+    @staticmethod
+    def propose(source: Domain | Iterable[Any]) -> Hierarchy:
+        """A hierarchy to begin with. Look at it, ``write`` it, and change what is not right.
+
+        Args:
+            source: a declared domain, which reads no data, as does ``default``; declared categories that are all dates
+                get the levels of dates. Or values, such as a column, which **reads data**: for the owner alone. Numbers
+                get intervals between bounds that are rounded outwards, dates whole decades, codes of digits of one
+                length prefixes, and all else a flat list, which names every value.
+
+        **Guarantee**: none. What was chosen from values tells something of them to whoever sees the labels.
+
+        Raises:
+            InvalidRequest: no values, infinite ones, or neither a domain nor values.
+
+        >>> Hierarchy.propose([23, 67, 41]).label(np.array([41]), 2).tolist()
+        ['[40, 44)']
+        """
+        if not isinstance(source, Domain):
+            return Hierarchy(of_values(source))
+        if isinstance(source, Categorical) and len(set(dates_of(source.values))) > 1:
+            return Hierarchy(of_values(source.values))
+        return Hierarchy(of_domain(source))
+
+    def write(self, path: str | Path, values: Iterable[Any] | None = None) -> Path:
+        """Write it as ARX reads it: in each line a leaf, its labels from fine to coarse, and ``*``, with ``;`` between.
+
+        Args:
+            path: the file.
+            values: the leaves to write; all that there are if not given. It names each of them, so values that were
+                read from data are told to whoever sees the file.
+
+        Returns:
+            the path.
+
+        Raises:
+            InvalidRequest: its leaves cannot be listed, and no values were given.
+            DataFault: a value has no place in it; only the owner sees this.
+        """
+        leaves = self._ladder.listed() if values is None else as_values(values)
+        if leaves is None:
+            raise InvalidRequest("a hierarchy with too many leaves was to be written", "the values that matter")
+        columns = [texts(self.label(leaves, level).tolist()) for level in range(self.levels)]
+        lines = dict.fromkeys(zip(*columns, strict=True))
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            csv.writer(file, delimiter=";", lineterminator="\n").writerows(lines)
+        return Path(path)
 
 
 def _itself(value: Any) -> Cover:

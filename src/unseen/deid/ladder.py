@@ -17,13 +17,16 @@ from unseen.core.generalised import Cover, Interval, Members, Prefix
 from unseen.core.guarantee import number, price, whole
 from unseen.core.schema import Categorical, Digits, Domain, Range
 
-__all__ = ["TOP", "Intervals", "Ladder", "Prefixes", "Table", "texts"]
+__all__ = ["TOP", "Intervals", "Ladder", "Prefixes", "Table", "texts", "whole_numbers"]
 
 TOP = "*"
 """The label that says nothing."""
 
 MOST = 10_000
 """Intervals that the finest level may have."""
+
+LISTED = 200_000
+"""Values that are listed one by one."""
 
 
 def texts(values: Iterable[Any]) -> list[str]:
@@ -59,12 +62,19 @@ class Ladder(ABC):
     def misfit(self, domain: Domain) -> str:
         """Why it does not hold every value of a declared domain; empty if it does."""
 
+    def listed(self) -> NDArray[Any] | None:
+        """All values that it holds, where they can be listed."""
+        return None
+
 
 class Intervals(Ladder):
-    """Intervals of numbers; every edge is the double nearest to its exact decimal value."""
+    """Intervals of numbers; every edge is the double nearest to its exact decimal value.
 
-    def __init__(self, low: float, high: float, widths: Sequence[float]) -> None:
-        self.low, self.high = number("low", low), number("high", high)
+    The last one of a level holds ``high`` if ``closed``.
+    """
+
+    def __init__(self, low: float, high: float, widths: Sequence[float], closed: bool = True) -> None:
+        self.low, self.high, self.closed = number("low", low), number("high", high), closed
         if self.low >= self.high:
             raise InvalidRequest(f"intervals({low!r}, {high!r}) was given", "low lies below high")
         if isinstance(widths, (str, bytes)) or not isinstance(widths, Sequence) or not widths:
@@ -98,7 +108,7 @@ class Intervals(Ladder):
 
     def _bounds(self, edges: NDArray[np.float64]) -> list[tuple[float, float, bool]]:
         ends = [*edges[1:].tolist(), self.high]
-        last = len(edges) - 1
+        last = len(edges) - 1 if self.closed else -1
         return [(low, high, at == last) for at, (low, high) in enumerate(zip(edges.tolist(), ends, strict=True))]
 
     def _named(self, edges: NDArray[np.float64]) -> list[str]:
@@ -113,7 +123,8 @@ class Intervals(Ladder):
         """Which have no place."""
         if values.dtype.kind not in "iuf":
             return np.ones(len(values), dtype=bool)
-        found: NDArray[np.bool_] = ~((values >= self.low) & (values <= self.high))
+        upper = values <= self.high if self.closed else values < self.high
+        found: NDArray[np.bool_] = ~((values >= self.low) & upper)
         return found
 
     def _at(self, values: NDArray[Any], level: int) -> NDArray[np.intp]:
@@ -141,6 +152,11 @@ class Intervals(Ladder):
         if domain.low < self.low or domain.high > self.high:
             return f"intervals from {domain.low:g} or below to {domain.high:g} or above"
         return ""
+
+    def listed(self) -> NDArray[Any] | None:
+        """All whole numbers, where both bounds are whole."""
+        found = whole_numbers(self.low, self.high)
+        return found if found is None or self.closed else found[:-1]
 
 
 class Prefixes(Ladder):
@@ -178,6 +194,12 @@ class Prefixes(Ladder):
         if not isinstance(domain, Digits):
             return f"prefixes are for Digits; it is declared as {type(domain).__name__}"
         return "" if domain.length == self.length else f"prefixes({domain.length})"
+
+    def listed(self) -> NDArray[Any] | None:
+        """All codes of up to five decimal digits; of longer ones there are too many."""
+        if self.length > 5:
+            return None
+        return np.array([f"{code:0{self.length}d}" for code in range(10**self.length)], dtype=object)
 
 
 class Table(Ladder):
@@ -245,6 +267,17 @@ class Table(Ladder):
             absent = [value for value in domain.values if value not in self.place]
             return f"a hierarchy that also holds {shown(absent)}" if absent else ""
         return ""
+
+    def listed(self) -> NDArray[Any]:
+        """The leaves as they were listed."""
+        return np.array(self.columns[0], dtype=object)
+
+
+def whole_numbers(low: float, high: float) -> NDArray[Any] | None:
+    """All whole numbers from one whole bound to the other; None if a bound is not whole, or there are too many."""
+    if not (low.is_integer() and high.is_integer()) or high - low > LISTED:
+        return None
+    return np.arange(int(low), int(high) + 1, dtype=np.int64)
 
 
 def _short(value: float) -> str:

@@ -90,7 +90,7 @@ def _plain(values: NDArray[Any]) -> Any:
     return values.astype(np.int64) if _whole(values) else values
 
 
-def distinct(series: nw.Series[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+def distinct(series: nw.Series[Any], role: str = "quasi-identifier") -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The distinct values of a column, numbers or texts, and each row's place among them.
 
     Raises:
@@ -104,7 +104,7 @@ def distinct(series: nw.Series[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     array = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     if series.null_count() or (series.dtype.is_float() and bool(series.is_nan().any())):
         raise DataFault(
-            f"the quasi-identifier {series.name!r} has missing values",
+            f"the {role} {series.name!r} has missing values",
             "a value in every row: protect the table and declare what a missing value counts as",
         )
     encoded = array.dictionary_encode()

@@ -19,7 +19,7 @@ class Classifier(DPEstimator):
         delta: δ; a tenth of the budget's if not given.
         hidden: widths of the hidden layers.
         epochs: expected number of times each unit is seen.
-        expected_batch_size: expected number of units in a step.
+        expected_batch_size: expected number of units in a step; all of them where ``dataset_size`` says fewer.
         learning_rate: of SGD with momentum 0.9, falling linearly.
         max_grad_norm: bound of one unit's gradient.
         features: columns that the model sees; all declared ones but the target if not given.

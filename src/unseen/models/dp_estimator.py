@@ -121,12 +121,18 @@ class DPEstimator(Predictor):
         """Of the hidden layers."""
         return ()
 
+    @property
+    def _batch(self) -> int:
+        """As asked, or all units where they are said to be fewer."""
+        few = isinstance(self.dataset_size, int) and 0 < self.dataset_size < self.expected_batch_size
+        return self.dataset_size if few and self.dataset_size else self.expected_batch_size
+
     def _guard(self) -> DPSGD:
         return DPSGD(
             epsilon=self.epsilon,
             delta=self.delta,
             max_grad_norm=self.max_grad_norm,
-            expected_batch_size=self.expected_batch_size,
+            expected_batch_size=self._batch,
             epochs=self.epochs,
             dataset_size=self.dataset_size,
             seed=self.seed,

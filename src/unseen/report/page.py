@@ -36,6 +36,7 @@ KINDS = {
     "Encrypted": "encryption",
     "SecureSum": "secure sum",
     "Nothing": "nothing promised",
+    "Pseudonymous": "nothing promised",
 }
 
 

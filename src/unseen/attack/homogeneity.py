@@ -1,0 +1,289 @@
+"""Homogeneity: what a class whose members share a sensitive value tells of each of them, whoever is which row."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unseen.attack.base import Attack
+from unseen.attack.interval import bounded_mean, clopper_pearson
+from unseen.attack.matching import Column, Matching, key
+from unseen.attack.table import check_source, read
+from unseen.core.errors import InvalidRequest, shown
+from unseen.core.generalised import Covers
+from unseen.core.guarantee import KAnonymity, number, whole
+from unseen.core.release import Release
+from unseen.report.claims import Measured, Report
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+__all__ = ["Homogeneity", "greatest_share"]
+
+CONFIDENCE = 0.95
+MOST_VALUES = 500
+
+Counts = NDArray[np.int64]
+
+
+@final
+class Homogeneity(Attack):
+    """An adversary who finds somebody's class, not their row, and reads the class's sensitive values.
+
+    Where all values are one, it is the person's for certain, though k rows hide which row is theirs. With background
+    knowledge the adversary also rules values out: "he has no cancer".
+
+    Args:
+        auxiliary: what the adversary knows, one row a person: the path of a csv or parquet file, or a dataframe.
+            Each person is in the release.
+        sensitive: the released column that the adversary is after; at most 500 different values.
+        truth: the owner's secret: each person's true value, in the order of ``auxiliary``. Without it expected
+            shares are reported, which assume that every matching row is equally likely to be the person's.
+        columns: what to match on; None for the release's quasi-identifiers that both tables have or, where the
+            release names none, for all columns that both have.
+        ruled_out: how many values the adversary can rule out for each person. They are the most frequent ones of the
+            class that are not the person's: the worst that so much knowledge can do.
+        distinct_l: the distinct l-diversity that the release is said to have; None claims none.
+        entropy_l: the entropy l-diversity that it is said to have, for who rules nothing out; at most one of the two.
+
+    Raises:
+        InvalidRequest: no such file, no table, a number out of range, both claims, or entropy with values ruled out.
+
+    Source: Machanavajjhala, Kifer, Gehrke and Venkitasubramaniam 2007, sections 1.1 (both attacks), 4 (diversity).
+    """
+
+    def __init__(
+        self,
+        auxiliary: Any,
+        sensitive: str,
+        truth: Sequence[Any] | None = None,
+        columns: Sequence[str] | None = None,
+        ruled_out: int = 0,
+        distinct_l: int | None = None,
+        entropy_l: float | None = None,
+    ) -> None:
+        check_source(auxiliary, "auxiliary")
+        if not isinstance(sensitive, str) or not sensitive:
+            raise InvalidRequest(f"sensitive={sensitive!r} was given", "the name of a released column")
+        if columns is not None and (isinstance(columns, str) or not columns or sensitive in columns):
+            raise InvalidRequest(f"columns={columns!r} was given", "a list of columns other than the sensitive one")
+        self.auxiliary, self.sensitive = auxiliary, sensitive
+        self.truth = None if truth is None else [key(value) for value in truth]
+        self.columns = None if columns is None else tuple(columns)
+        self.ruled_out = whole("ruled_out", ruled_out)
+        self.distinct_l = None if distinct_l is None else whole("distinct_l", distinct_l, 2)
+        self.entropy_l = None if entropy_l is None else number("entropy_l", entropy_l, 1, open_low=True)
+        if self.entropy_l is not None and (self.distinct_l is not None or self.ruled_out):
+            raise InvalidRequest(
+                f"entropy_l={entropy_l!r} was given with distinct_l={distinct_l!r} and ruled_out={ruled_out!r}",
+                "entropy_l alone: it bounds what who rules nothing out guesses",
+            )
+
+    def audit(self, target: Any) -> Report:
+        """Learn the auxiliary people's sensitive values from a release.
+
+        Args:
+            target: a release of a table, or a bare table: a dataframe, or the path of a csv or parquet file.
+
+        Returns:
+            A report. With ``entropy_l`` it is on the share of people whose value is guessed right, by the class's most
+            frequent one, and at most ``greatest_share(entropy_l, values)`` are. Otherwise it is on the share whose
+            value is certain: l distinct values leave nobody certain who cannot rule out l - 1 of them, so 0 is claimed
+            with ``distinct_l`` above ``ruled_out + 1``. k-anonymity claims nothing about either. With ``truth`` the
+            interval is Clopper and Pearson's, else Hoeffding's, both for people drawn as these were.
+
+        Raises:
+            InvalidRequest: no people, no such columns, too many values, a truth that does not fit, or more diversity
+                claimed than there are values.
+        """
+        release = target if isinstance(target, Release) else None
+        rows = read(target if release is None else release.value, "the release's value" if release else "target")
+        people = read(self.auxiliary, "auxiliary")
+        if not len(people):
+            raise InvalidRequest("auxiliary holds no people", "at least one row")
+        if self.truth is not None and len(self.truth) != len(people):
+            raise InvalidRequest(f"truth has {len(self.truth):,} entries", f"one for each of {len(people):,} people")
+        covers: Covers = (release.covers if release else None) or {}
+        guarantee = release.guarantee if release else None
+        named = guarantee.quasi_identifiers if isinstance(guarantee, KAnonymity) else tuple(covers)
+        columns = self._columns(people, rows, named)
+        cells = [key(value) for value in rows[self.sensitive].to_list()]
+        values = list(dict.fromkeys(cells))
+        if len(values) > MOST_VALUES:
+            raise InvalidRequest(
+                f"{self.sensitive!r} has {len(values):,} values", f"at most {MOST_VALUES}: tell numbers in bands"
+            )
+        counts = _counts(people, rows, columns, covers, cells, values)
+        own = None if self.truth is None else np.array([_place(values, value) for value in self.truth], dtype=np.int64)
+        certain, guessed = _learned(counts, own, self.ruled_out)
+        figure = guessed if self.entropy_l is not None else certain
+        claimed = self._claimed(len(values))
+        value = min(float(figure.mean()), float(figure.max()))
+        people_count = len(figure)
+        if own is None:
+            low, high = bounded_mean(value, people_count, CONFIDENCE)
+        else:
+            low, high = clopper_pearson(round(float(figure.sum())), people_count, CONFIDENCE)
+        matched = counts.sum(axis=1) > 0
+        distinct = (counts > 0).sum(axis=1)[matched]
+        notes = [
+            f"The adversary knows {', '.join(columns)} of {people_count:,} people"
+            + (f", and {self.ruled_out} values that each of them has not." if self.ruled_out else "."),
+            "k-anonymity promises nothing about values that a class shares.",
+        ]
+        least = _least_entropy(counts[matched])
+        if matched.any() and (distinct.min() < (self.distinct_l or 0) or least < (self.entropy_l or 0) - 1e-9):
+            notes.append("A class that people match has less diversity than the release is said to have.")
+        if not matched.any():
+            notes.append("Nobody matches a row: the tables write values differently, and the attack confirms nothing.")
+        return Report(
+            attack="homogeneity",
+            scale="share of people whose sensitive value is "
+            + ("guessed right" if self.entropy_l is not None else "certain"),
+            claimed=claimed,
+            measured=Measured(value, min(low, value), max(high, value)),
+            reach=clopper_pearson(people_count, people_count, CONFIDENCE)[0] if matched.any() else 0.0,
+            confidence=CONFIDENCE,
+            figures={
+                "people": float(people_count),
+                "released rows": float(len(cells)),
+                "sensitive values": float(len(values)),
+                "certain": float(certain.mean()),
+                "guessed right": float(guessed.mean()),
+                "guessed right without the table": _blind(cells, self.truth),
+                "least distinct values of a class": float(distinct.min(initial=len(values))),
+                "least entropy of a class, as l": least,
+                "matched to no row": float(1 - matched.mean()),
+            },
+            notes=tuple(notes),
+        )
+
+    def _claimed(self, values: int) -> float | None:
+        claimed = self.entropy_l or self.distinct_l
+        if claimed is not None and claimed > values:
+            raise InvalidRequest(f"{claimed:g}-diversity was claimed", f"the release has {values} sensitive values")
+        if self.entropy_l is not None:
+            return greatest_share(self.entropy_l, values)
+        return 0.0 if self.distinct_l is not None and self.ruled_out < self.distinct_l - 1 else None
+
+    def _columns(self, people: nw.DataFrame[Any], rows: nw.DataFrame[Any], named: Sequence[str]) -> list[str]:
+        if self.sensitive not in rows.columns:
+            raise InvalidRequest(f"sensitive={self.sensitive!r} was given", f"the release has {shown(rows.columns)}")
+        wanted = self.columns or [
+            name
+            for name in (named or rows.columns)
+            if name in rows.columns and name in people.columns and name != self.sensitive
+        ]
+        lacking = [name for name in wanted if name not in rows.columns or name not in people.columns]
+        if lacking or not wanted:
+            raise InvalidRequest(
+                f"matching on {shown(lacking or wanted) or 'no columns'} was asked for",
+                f"columns of both tables: auxiliary has {shown(people.columns)}, the release {shown(rows.columns)}",
+            )
+        return list(wanted)
+
+
+def greatest_share(entropy_l: float, values: int) -> float:
+    """The greatest share that one value can have where the entropy is at least log l.
+
+    With one value's share at p the entropy is greatest when the others share the rest evenly:
+    h(p) + (1 - p)·log(values - 1). It falls as p grows from 1/values to 1, and the p is found at which it is log l.
+
+    Args:
+        entropy_l: l, from 1 to ``values``.
+        values: how many values there are.
+
+    Source: Fano 1961, the inequality, read for the most frequent value.
+
+    >>> round(greatest_share(2, 2), 3), round(greatest_share(3, 8), 3)
+    (0.5, 0.733)
+    """
+    low, high = 1 / values, 1.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        rest = 1 - middle
+        entropy = -middle * math.log(middle) - rest * math.log(rest) + rest * math.log(max(1, values - 1))
+        low, high = (middle, high) if entropy > math.log(entropy_l) else (low, middle)
+    return high
+
+
+def _counts(
+    people: nw.DataFrame[Any],
+    rows: nw.DataFrame[Any],
+    columns: Sequence[str],
+    covers: Covers,
+    cells: Sequence[Any],
+    values: Sequence[Any],
+) -> Counts:
+    """How many matching rows with each sensitive value a person has: shape (people, values)."""
+    known = list(zip(*(people[name].to_list() for name in columns), strict=True))
+    distinct: dict[Any, int] = {}
+    tuple_of = np.array([distinct.setdefault(row, len(distinct)) for row in known], dtype=np.int64)
+    matched = [
+        Column(rows[name].to_list(), [row[index] for row in distinct], covers.get(name, {}))
+        for index, name in enumerate(columns)
+    ]
+    at: dict[Any, list[int]] = {value: [] for value in values}
+    for row, cell in enumerate(cells):
+        at[cell].append(row)
+    found = np.zeros((len(distinct), len(values)), dtype=np.int64)
+    for place, value in enumerate(values):
+        here = np.array(at[value], dtype=np.int64)
+        found[:, place] = Matching([column.of(here) for column in matched]).sizes
+    return found[tuple_of]
+
+
+def _place(values: Sequence[Any], value: Any) -> int:
+    return values.index(value) if value in values else -1
+
+
+def _learned(
+    counts: Counts, own: NDArray[np.int64] | None, ruled_out: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each person the chance that their value is certain, and that the best guess is right: shapes (people,)."""
+    if own is None:
+        # Each value may be the person's, with its share; for each the other most frequent ones are ruled out.
+        total = np.maximum(counts.sum(axis=1), 1)
+        certain, guessed = np.zeros(len(counts)), np.zeros(len(counts))
+        for place in range(counts.shape[1]):
+            sure, right = _learned(counts, np.full(len(counts), place), ruled_out)
+            certain += sure * counts[:, place] / total
+            guessed += right * counts[:, place] / total
+        return certain, guessed
+    here = np.arange(len(counts))
+    real = own >= 0
+    mine = np.where(real, counts[here, own], 0)
+    others = counts.copy()
+    others[here[real], own[real]] = 0
+    others = -np.sort(-others, axis=1)[:, ruled_out:]
+    most = others.max(axis=1, initial=0)
+    ties = (others == most[:, None]).sum(axis=1)
+    certain = (mine > 0) & (most == 0)
+    guessed = np.where(mine > most, 1.0, np.where(mine == most, 1 / (1 + ties), 0.0)) * (mine > 0)
+    return certain.astype(np.float64), guessed
+
+
+def _blind(cells: Sequence[Any], truth: Sequence[Any] | None) -> float:
+    """How often the most frequent released value is right about people of whom no class is known."""
+    if not cells:
+        return 0.0
+    most, _ = Counter(cells).most_common(1)[0]
+    judged = cells if truth is None else truth
+    return sum(1 for value in judged if value == most) / len(judged)
+
+
+def _least_entropy(counts: Counts) -> float:
+    """The l of the entropy l-diversity that the matched classes have."""
+    if not len(counts):
+        return 0.0
+    share = counts / counts.sum(axis=1, keepdims=True)
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return float(np.exp((-share * logs).sum(axis=1).min()))

@@ -1,0 +1,91 @@
+"""Operations as a TOML file names them."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from unseen.core.errors import InvalidRequest, shown
+from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.pseudonym.dates import DateShift
+from unseen.deid.pseudonym.encrypt import Encrypt
+from unseen.deid.pseudonym.formats import FormatPreserving
+from unseen.deid.pseudonym.mask import Drop, FreeText, GeneralizeTo, Keep, Mask, Redact, Truncate
+from unseen.deid.pseudonym.operation import Operation
+from unseen.deid.pseudonym.surrogate import Surrogate
+from unseen.deid.pseudonym.token import Token
+
+__all__ = ["OPERATIONS", "operation"]
+
+OPERATIONS: dict[str, type[Operation]] = {
+    "token": Token,
+    "encrypt": Encrypt,
+    "format": FormatPreserving,
+    "surrogate": Surrogate,
+    "shift": DateShift,
+    "mask": Mask,
+    "redact": Redact,
+    "truncate": Truncate,
+    "generalize": GeneralizeTo,
+    "text": FreeText,
+    "keep": Keep,
+    "drop": Drop,
+}
+
+HIERARCHIES = ("file", "prefixes", "intervals", "flat", "taxonomy")
+
+
+def operation(told: Any, folder: str | Path, name: str) -> Operation:
+    """The operation that an entry stands for.
+
+    Args:
+        told: its name, or a table with ``operation`` and its arguments. ``generalize`` takes ``level`` and one of
+            ``file``, ``prefixes``, ``intervals = {low, high, widths}``, ``flat`` and ``taxonomy``.
+        folder: where a hierarchy's file lies.
+        name: the column or entity, for messages.
+
+    Raises:
+        InvalidRequest: no such operation, or arguments that it does not take.
+    """
+    table = {"operation": told} if isinstance(told, str) else told
+    if not isinstance(table, Mapping) or not isinstance(table.get("operation"), str):
+        raise InvalidRequest(
+            f"{name!r} was given as {told!r}", "an operation's name, or a table", '{operation = "token"}'
+        )
+    given = {key: value for key, value in table.items() if key != "operation"}
+    kind = OPERATIONS.get(table["operation"])
+    if kind is None:
+        raise InvalidRequest(f"{name!r} was given the operation {table['operation']!r}", f"{shown(OPERATIONS, 20)}")
+    if kind is GeneralizeTo:
+        level: Any = given.get("level")
+        return GeneralizeTo(_hierarchy(given, Path(folder), name), level)
+    known = [one.name for one in fields(kind)]
+    stray = [key for key in given if key not in known]
+    if stray:
+        raise InvalidRequest(
+            f"{name!r} was given {shown(stray)}", f"{table['operation']} takes {shown(known) or 'none'}"
+        )
+    if kind is Truncate and "length" not in given:
+        raise InvalidRequest(f"{name!r} was to be truncated", "how many signs stay", "length = 3")
+    return kind(**given)
+
+
+def _hierarchy(given: dict[str, Any], folder: Path, name: str) -> Hierarchy:
+    kinds = [key for key in given if key != "level"]
+    if len(kinds) != 1 or kinds[0] not in HIERARCHIES:
+        raise InvalidRequest(
+            f"{name!r} was to be generalised by {shown(kinds) or 'nothing'}", f"one of {shown(HIERARCHIES)}"
+        )
+    told = given[kinds[0]]
+    if kinds[0] == "file":
+        return Hierarchy.read(folder / str(told))
+    if kinds[0] == "intervals":
+        if not isinstance(told, Mapping) or set(told) != {"low", "high", "widths"}:
+            raise InvalidRequest(f"{name!r} was given the intervals {told!r}", "low, high and widths")
+        return Hierarchy.intervals(told["low"], told["high"], told["widths"])
+    make: Any = {"prefixes": Hierarchy.prefixes, "flat": Hierarchy.flat, "taxonomy": Hierarchy.taxonomy}[kinds[0]]
+    found: Hierarchy = make(told)
+    return found
