@@ -70,7 +70,7 @@ def _refuse_all(
         for dice in range(1, DICE):
             _refuse_neighbours(model, inputs, others[-1], dice)
     else:
-        for rows in (inputs, others[-1]):
+        for rows in (inputs, others[0]):  # large ones saturate, and nothing but rounding is left of what comes out
             _refuse_company(model, rows)
 
 
