@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 import unseen as un
-from unseen.deid.kanon import Column, Optimum, Sensitive, search
-from unseen.deid.layout import grouped
 from unseen.deid.models import DistinctDiversity, Model, TCloseness
+from unseen.deid.search.kanon import Column, Optimum, Sensitive, search
+from unseen.deid.search.layout import grouped
 from unseen.deid.table import coded
 
 RUNS = 7

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 import unseen as un
-from unseen.deid.mondrian import Mondrian
-from unseen.deid.mondrian_axis import Axis, Numbers
-from unseen.deid.mondrian_cuts import classes
+from unseen.deid.mondrian.axis import Axis, Numbers
+from unseen.deid.mondrian.cuts import classes
+from unseen.deid.mondrian.guard import Mondrian
 
 RUNS = 5
 K = 5

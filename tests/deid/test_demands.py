@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unseen.deid.kanon import Column, People, Sensitive, search
 from unseen.deid.models import (
     BetaLikeness,
     DeltaPresence,
@@ -26,7 +25,8 @@ from unseen.deid.models import (
     RecursiveDiversity,
     TCloseness,
 )
-from unseen.deid.quality import AverageClassSize, Discernibility, Entropy, Loss, Precision, Quality
+from unseen.deid.search.kanon import Column, People, Sensitive, search
+from unseen.deid.search.quality import AverageClassSize, Discernibility, Entropy, Loss, Precision, Quality
 
 VALUES = 4
 MODELS: list[Model | PopulationModel | None] = [

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import unseen as un
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.deid.generalize import Generalize
-from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.hierarchies.hierarchy import Hierarchy
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 39), st.integers(0, 4), st.integers(0, 99), st.integers(0, 6)), min_size=1, max_size=30

@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import unseen as un
-import unseen.deid.downstream
 import unseen.deid.models
+import unseen.deid.search.downstream
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.deid import Hierarchy, KAnonymize, is_k_anonymous
 
@@ -343,7 +343,7 @@ def test_a_downstream_model_is_served_best(people: Any, hierarchies: Any) -> Non
     rows = [(int(draw.integers(0, 41)), int(draw.integers(0, 5)), int(draw.choice([0, 1, 10]))) for _ in range(150)]
     table = people(rows)
     table = table.assign(ill=np.where(table["job"].isin(["nurse", "surgeon"]), "yes", "no"))
-    quality = un.deid.downstream.Downstream("ill")
+    quality = un.deid.search.downstream.Downstream("ill")
     release = KAnonymize(5, QUASI, 0, hierarchies, quality=quality).release(table)
     assert release.proof.levels["job"] < 2 and release.proof.score < 0.05
     again = KAnonymize(5, QUASI, 0, hierarchies, quality=quality).release(table.sample(frac=1, random_state=1))
@@ -364,8 +364,8 @@ def test_a_downstream_model_is_served_best(people: Any, hierarchies: Any) -> Non
         ({"population": pd.DataFrame({"age": [1]})}, "a population without a model"),
         ({"models": [un.deid.models.KMap(3)], "population": pd.DataFrame({"age": [1]})}, "without 'job', 'zip'"),
         ({"quality": "utility"}, "'loss'"),
-        ({"quality": un.deid.downstream.Downstream("job")}, "beside the quasi-identifiers"),
-        ({"quality": un.deid.downstream.Downstream("note", most=3)}, "at most 3"),
+        ({"quality": un.deid.search.downstream.Downstream("job")}, "beside the quasi-identifiers"),
+        ({"quality": un.deid.search.downstream.Downstream("note", most=3)}, "at most 3"),
     ],
 )
 def test_a_model_that_does_not_fit_gets_one_clear_line(
@@ -376,3 +376,16 @@ def test_a_model_that_does_not_fit_gets_one_clear_line(
             people([(1, 1, 1)] * 4)
         )
     assert "\n" not in str(caught.value)
+
+
+def test_texts_that_end_in_a_nul_are_values_of_their_own() -> None:
+    frame = pa.table({"job": ["a", "a", "a\0", "a\0", "a\0"]})
+    guard = KAnonymize(3, ["job"], suppress_at_most=0.4, hierarchies={"job": Hierarchy.flat(["a", "a\0"])})
+    made = guard.release(frame)
+    assert made.value["job"].to_pylist() == ["a\0"] * 3
+
+
+def test_dates_of_a_frame_are_told_as_dates() -> None:
+    days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-02-01", "2020-02-02"])
+    guard = KAnonymize(2, ["day"], 0, hierarchies={"day": Hierarchy.dates("2020-01-01", "2020-12-31")})
+    assert sorted(set(guard.release(pd.DataFrame({"day": days})).value["day"])) == ["2020-01", "2020-02"]

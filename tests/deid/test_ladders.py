@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 import unseen as un
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Period
-from unseen.deid.dates import DateStep
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.ladder import Intervals
+from unseen.deid.hierarchies.dates import DateStep
+from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.hierarchies.ladder import Intervals
 
 
 def holds(hierarchy: Hierarchy, values: np.ndarray[Any, Any]) -> None:

@@ -20,9 +20,9 @@ from scipy.integrate import quad
 
 import unseen as un
 from unseen.core.errors import DataFault, InvalidRequest
-from unseen.deid.identifying import identifying
-from unseen.deid.population import population_uniqueness
-from unseen.deid.risk import expected_inverse, reidentification
+from unseen.deid.risk.identifying import identifying
+from unseen.deid.risk.population import population_uniqueness
+from unseen.deid.risk.reidentification import expected_inverse, reidentification
 
 CELLS = st.one_of(st.none(), st.integers(0, 3))
 TABLES = st.lists(st.tuples(CELLS, CELLS, st.integers(0, 5)), min_size=1, max_size=30)

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unseen.deid import Hierarchy, KAnonymize, is_k_anonymous
-from unseen.deid.descent import Descent
-from unseen.deid.kanon import Column, search
 from unseen.deid.models import DistinctDiversity, TCloseness
-from unseen.deid.quality import Loss
-from unseen.deid.sieve import Sieve
+from unseen.deid.search.descent import Descent
+from unseen.deid.search.kanon import Column, search
+from unseen.deid.search.quality import Loss
+from unseen.deid.search.sieve import Sieve
 
 ADULT = [
     "sex",

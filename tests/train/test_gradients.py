@@ -244,7 +244,7 @@ def test_a_branch_that_made_up_rows_do_not_take_is_no_way_around() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.one(x) if float(x.abs().max()) < 1e5 else self.rare(x)  # type: ignore[no-any-return]
 
-    with pytest.raises(InvalidRequest, match="rare|mixes rows"):
+    with pytest.raises(InvalidRequest, match=r"rare|mixes rows"):
         engine(Rare().double(), summed, (1e6 + rows(7, 4),), COUNTS)
 
 

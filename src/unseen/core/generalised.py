@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Interval(Cover):
 
     def to_dict(self) -> dict[str, Any]:
         """The cover as JSON-ready values."""
-        return {"interval": [self.low, self.high], "closed": self.closed}
+        ends = [end if math.isfinite(end) else None for end in (self.low, self.high)]  # JSON has no infinity
+        return {"interval": ends, "closed": self.closed}
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from unseen.core.generalised import Cover
 from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, number, price, whole
 from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.kanonymize import _checked, _released
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read
+from unseen.deid.arguments import hierarchies_by_column
+from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
 
 __all__ = ["Generalize", "Reached"]
 
@@ -85,7 +85,7 @@ class Generalize(Guard[Any]):
             raise InvalidRequest(
                 f"suppress_at_most={suppress_at_most!r} without k was asked for", "the k that is too small", "k=5"
             )
-        self.hierarchies = _checked(hierarchies)
+        self.hierarchies = hierarchies_by_column(hierarchies)
 
     def accept(self, data: Any) -> Dataset:
         """The dataset itself, or the caller's own table with all its columns."""
@@ -153,7 +153,7 @@ class Generalize(Guard[Any]):
             float(lost.mean()) if len(lost) else 0.0,
             origin,
         )
-        return Outcome(_released(frame, origin, vaguer), covers=covers, proof=proof)
+        return Outcome(released(frame, origin, vaguer), covers=covers, proof=proof)
 
     def _check(self, sizes: NDArray[np.int64], kept: NDArray[np.bool_], unit: str) -> None:
         """Refuse levels that leave too much out; the owner alone sees this."""

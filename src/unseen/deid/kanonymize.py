@@ -19,13 +19,14 @@ from unseen.core.generalised import Cover
 from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, number, price, whole
 from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
-from unseen.deid.downstream import Downstream
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.kanon import Column, Optimum, People, Sensitive, search, strangers
+from unseen.deid.arguments import column_names, hierarchies_by_column
+from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import Model, PopulationModel
-from unseen.deid.promises import Promises
-from unseen.deid.quality import Quality, TrialQuality, measure
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read
+from unseen.deid.models.promises import Promises
+from unseen.deid.search.downstream import Downstream
+from unseen.deid.search.kanon import Column, Optimum, People, Sensitive, search, strangers
+from unseen.deid.search.quality import Quality, TrialQuality, measure
+from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
 
 __all__ = ["KAnonymize", "Proof", "is_k_anonymous"]
 
@@ -104,9 +105,9 @@ class KAnonymize(Guard[Any]):
     ) -> None:
         super().__init__(seed)
         self.k = whole("k", k, 2)
-        self.quasi_identifiers = None if quasi_identifiers is None else _names(quasi_identifiers)
+        self.quasi_identifiers = None if quasi_identifiers is None else column_names(quasi_identifiers)
         self.suppress_at_most = number("suppress_at_most", suppress_at_most, 0, 1)
-        self.hierarchies = _checked(hierarchies)
+        self.hierarchies = hierarchies_by_column(hierarchies)
         self.quality = measure(quality)
         self.promises = Promises.of(l, t, models, sensitive, population)
 
@@ -121,7 +122,7 @@ class KAnonymize(Guard[Any]):
             InvalidRequest: no quasi-identifiers, unknown ones, a hierarchy that is missing or does not fit, or models
                 without their sensitive column.
         """
-        names = self.quasi_identifiers or _names(data.schema.quasi_identifiers)
+        names = self.quasi_identifiers or column_names(data.schema.quasi_identifiers)
         known(data, names)
         stray = [name for name in self.hierarchies if name not in names]
         if stray:
@@ -162,7 +163,7 @@ class KAnonymize(Guard[Any]):
             origin,
             self.quality.named,
         )
-        return Outcome(_released(frame, origin, vaguer), covers=covers, proof=proof)
+        return Outcome(released(frame, origin, vaguer), covers=covers, proof=proof)
 
     def _triable(self, data: Dataset, hierarchies: Mapping[str, Hierarchy]) -> None:
         """Refuse a quality measure that tries too many combinations, or predicts what is not there."""
@@ -232,55 +233,6 @@ class KAnonymize(Guard[Any]):
         )
 
 
-def _released(frame: nw.DataFrame[Any], origin: NDArray[np.int64], vaguer: Mapping[str, NDArray[Any]]) -> Any:
-    chosen = nw.maybe_reset_index(frame[origin, :])
-    labels = [
-        nw.new_series(name, label.tolist(), nw.String, backend=frame.implementation) for name, label in vaguer.items()
-    ]
-    # A categorical column carries all its categories along, those of suppressed rows too.
-    listed = [name for name, dtype in frame.schema.items() if dtype in (nw.Categorical, nw.Enum) and name not in vaguer]
-    columns = [*labels, *(chosen[name].cast(nw.String) for name in listed)]
-    native: Any = (chosen.with_columns(*columns) if columns else chosen).to_native()
-    if frame.implementation.is_pandas_like():
-        native.attrs = {}
-    elif frame.implementation.is_pyarrow():
-        native = native.replace_schema_metadata(None)
-    return native
-
-
-def _names(names: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(names, str) or not isinstance(names, Sequence):
-        raise InvalidRequest(f"quasi_identifiers={names!r} was given", "a list of columns", f"[{names!r}]")
-    if not names:
-        raise InvalidRequest(
-            "k-anonymity without quasi-identifiers was asked for",
-            "the columns that an adversary may know, here or in the schema",
-            'quasi_identifiers=["age", "zip"]',
-        )
-    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise InvalidRequest(f"quasi_identifiers={list(names)!r} was given", "names of columns, each once")
-    return tuple(names)
-
-
-def _checked(hierarchies: Mapping[str, Hierarchy] | None) -> dict[str, Hierarchy]:
-    if hierarchies is None:
-        return {}
-    if not isinstance(hierarchies, Mapping):
-        raise InvalidRequest(
-            f"hierarchies of type {type(hierarchies).__name__} were given",
-            "a mapping from column to Hierarchy",
-            'hierarchies={"zip": un.deid.Hierarchy.prefixes(5)}',
-        )
-    for name, hierarchy in hierarchies.items():
-        if not isinstance(hierarchy, Hierarchy):
-            raise InvalidRequest(
-                f"the hierarchy {hierarchy!r} was given for {name!r}",
-                "an un.deid.Hierarchy",
-                "un.deid.Hierarchy.read(csv)",
-            )
-    return dict(hierarchies)
-
-
 def is_k_anonymous(frame: Any, k: int, quasi_identifiers: Sequence[str]) -> bool:
     """Whether at least k rows share each combination of quasi-identifiers that a table has.
 
@@ -298,7 +250,7 @@ def is_k_anonymous(frame: Any, k: int, quasi_identifiers: Sequence[str]) -> bool
     >>> is_k_anonymous(pa.table({"age": ["[20, 40)"] * 3 + ["[40, 60)"] * 2}), k=3, quasi_identifiers=["age"])
     False
     """
-    least, names, data = whole("k", k, 1), _names(quasi_identifiers), OwnTable(frame)
+    least, names, data = whole("k", k, 1), column_names(quasi_identifiers), OwnTable(frame)
     known(data, names)
     if not len(data.frame):
         return True

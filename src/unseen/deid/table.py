@@ -16,10 +16,10 @@ from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.schema import EachRow, Schema
 from unseen.core.snapshot import UNIT, source_relation
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.kanon import Column
+from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.search.kanon import Column
 
-__all__ = ["OwnTable", "coded", "distinct", "hierarchies_for", "known", "read"]
+__all__ = ["OwnTable", "coded", "distinct", "hierarchies_for", "known", "read", "released"]
 
 Frame = nw.DataFrame[Any]
 
@@ -109,7 +109,9 @@ def distinct(series: nw.Series[Any], role: str = "quasi-identifier") -> tuple[ND
         )
     encoded = array.dictionary_encode()
     values = encoded.dictionary.to_numpy(zero_copy_only=False)
-    if values.dtype.kind not in "iuf":
+    if values.dtype.kind == "M":
+        values = values.astype(str).astype(object)  # as ISO 8601 has them
+    elif values.dtype.kind not in "iuf":
         values = np.array([v if isinstance(v, str) else str(v) for v in values.tolist()], dtype=object)
     return values, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
@@ -134,7 +136,7 @@ def coded(name: str, values: NDArray[Any], places: NDArray[np.int64], hierarchy:
         )
     top = hierarchy.levels - 1
     labels = [hierarchy.label(values, level) for level in range(1, top)]
-    ranks = [np.unique(label.astype(str), return_inverse=True)[1] for label in (values, *labels)]
+    ranks = [_ranks(label) for label in (values, *labels)]
     order = np.lexsort(ranks)  # by the coarsest label first, so that no roll-up changes the order
     maps = [np.arange(len(values), dtype=np.int64)]
     for level in range(1, top):
@@ -147,6 +149,15 @@ def coded(name: str, values: NDArray[Any], places: NDArray[np.int64], hierarchy:
     rank = np.empty(len(values), dtype=np.int64)
     rank[order] = maps[0]
     return Column(rank[places], ups, losses)
+
+
+def _ranks(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Each label's place among the distinct ones in their order."""
+    if labels.dtype.kind in "iuf":
+        return np.unique(labels, return_inverse=True)[1]
+    texts = [str(label) for label in labels.tolist()]  # NumPy's own texts lose what ends in a NUL
+    place = {text: at for at, text in enumerate(sorted(set(texts)))}
+    return np.fromiter((place[text] for text in texts), np.int64, len(texts))
 
 
 def hierarchies_for(data: Dataset, columns: Sequence[str], given: Mapping[str, Hierarchy]) -> dict[str, Hierarchy]:
@@ -195,3 +206,26 @@ def known(data: Dataset, names: Sequence[str]) -> None:
         raise InvalidRequest(
             f"quasi_identifiers {shown(absent)} was asked for", f"the table has {shown(data.frame.columns)}"
         )
+
+
+def released(frame: Frame, origin: NDArray[np.int64], vaguer: Mapping[str, NDArray[Any]]) -> Any:
+    """A frame to hand out, of the kind that went in, with nothing of its rows' old places.
+
+    Args:
+        frame: the owner's.
+        origin: shape (released rows,), which row each was.
+        vaguer: for some columns their labels, shape (released rows,).
+    """
+    chosen = nw.maybe_reset_index(frame[origin, :])
+    labels = [
+        nw.new_series(name, label.tolist(), nw.String, backend=frame.implementation) for name, label in vaguer.items()
+    ]
+    # A categorical column carries all its categories along, those of suppressed rows too.
+    listed = [name for name, dtype in frame.schema.items() if dtype in (nw.Categorical, nw.Enum) and name not in vaguer]
+    columns = [*labels, *(chosen[name].cast(nw.String) for name in listed)]
+    native: Any = (chosen.with_columns(*columns) if columns else chosen).to_native()
+    if frame.implementation.is_pandas_like():
+        native.attrs = {}
+    elif frame.implementation.is_pyarrow():
+        native = native.replace_schema_metadata(None)
+    return native

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Anything, Cover, Members, Prefix
 from unseen.core.guarantee import whole
-from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.pseudonym.operation import Operation, Scope, texts_of
 
 __all__ = ["Drop", "FreeText", "GeneralizeTo", "Keep", "Mask", "Redact", "Truncate"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unseen.core.errors import InvalidRequest, shown
-from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.pseudonym.dates import DateShift
 from unseen.deid.pseudonym.encrypt import Encrypt
 from unseen.deid.pseudonym.formats import FormatPreserving

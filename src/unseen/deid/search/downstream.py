@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unseen.core.errors import InvalidRequest, extra
 from unseen.core.guarantee import whole
-from unseen.deid.quality import TrialQuality
+from unseen.deid.search.quality import TrialQuality
 
 __all__ = ["Downstream"]
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.kanon import Column, Optimum, Sensitive
-from unseen.deid.lattice import Lattice
-from unseen.deid.quality import CellQuality, Quality
-from unseen.deid.rollup import Table, accumulate, mapped, rolled, spread
-from unseen.deid.weighing import Weight
+from unseen.deid.search.kanon import Column, Optimum, Sensitive
+from unseen.deid.search.lattice import Lattice
+from unseen.deid.search.quality import CellQuality, Quality
+from unseen.deid.search.rollup import Table, accumulate, mapped, rolled, spread
+from unseen.deid.search.weighing import Weight
 
 __all__ = ["Sieve"]
 

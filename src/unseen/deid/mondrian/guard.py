@@ -17,14 +17,14 @@ from unseen.core.generalised import Cover, Interval, Members
 from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, whole
 from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.kanonymize import _checked, _names, _released
-from unseen.deid.ladder import texts
+from unseen.deid.arguments import column_names, hierarchies_by_column
+from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.hierarchies.ladder import texts
 from unseen.deid.models import Model
-from unseen.deid.mondrian_axis import Named, axis
-from unseen.deid.mondrian_cuts import Classes, classes
-from unseen.deid.promises import Promises
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read
+from unseen.deid.models.promises import Promises
+from unseen.deid.mondrian.axis import Named, axis
+from unseen.deid.mondrian.cuts import Classes, classes
+from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
 
 __all__ = ["LocalProof", "Mondrian"]
 
@@ -97,8 +97,8 @@ class Mondrian(Guard[Any]):
     ) -> None:
         super().__init__(seed)
         self.k = whole("k", k, 2)
-        self.quasi_identifiers = None if quasi_identifiers is None else _names(quasi_identifiers)
-        self.hierarchies = _checked(hierarchies)
+        self.quasi_identifiers = None if quasi_identifiers is None else column_names(quasi_identifiers)
+        self.hierarchies = hierarchies_by_column(hierarchies)
         stray = [model for model in models if not isinstance(model, Model)] if isinstance(models, (list, tuple)) else []
         if stray:
             raise InvalidRequest(
@@ -118,7 +118,7 @@ class Mondrian(Guard[Any]):
         Raises:
             InvalidRequest: no quasi-identifiers, unknown ones, or a hierarchy that is missing or does not fit.
         """
-        names = self.quasi_identifiers or _names(data.schema.quasi_identifiers)
+        names = self.quasi_identifiers or column_names(data.schema.quasi_identifiers)
         known(data, names)
         stray = [name for name in self.hierarchies if name not in names]
         if stray:
@@ -169,7 +169,7 @@ class Mondrian(Guard[Any]):
             origin,
         )  # fmt: skip
         covers = covers or {name: {} for name in names}
-        return Outcome(_released(frame, origin, labels), covers=covers, proof=proof)
+        return Outcome(released(frame, origin, labels), covers=covers, proof=proof)
 
     def _covers(self, named: Named, values: NDArray[Any]) -> dict[Any, Cover]:
         if not named.exact:

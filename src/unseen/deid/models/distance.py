@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.errors import DataFault, InvalidRequest
-from unseen.deid.hierarchy import Hierarchy
+from unseen.deid.hierarchies.hierarchy import Hierarchy
 
 __all__ = ["Distance", "Equal", "Hierarchical", "Ordered"]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.rollup import NO_FIELD, Field, Slots, Table, rolled
+from unseen.deid.search.rollup import NO_FIELD, Field, Slots, Table, rolled
 
 __all__ = ["ROWS", "Layout", "bits", "grouped", "packed"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import price
 from unseen.core.schema import Categorical, Digits, Domain, Range
-from unseen.deid.dates import Dates, DateStep, days_of
-from unseen.deid.ladder import Intervals, Ladder, Prefixes, Table, texts
+from unseen.deid.hierarchies.dates import Dates, DateStep, days_of
+from unseen.deid.hierarchies.ladder import Intervals, Ladder, Prefixes, Table, texts
 
 __all__ = ["as_values", "dates_of", "flat", "of_domain", "of_values"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from unseen.core.errors import DataFault
 from unseen.core.generalised import Anything, Cover, Interval, Members, Prefix
 from unseen.core.schema import Categorical, Digits, Domain, Range
-from unseen.deid.hierarchy import Hierarchy
-from unseen.deid.ladder import TOP, texts
+from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.hierarchies.ladder import TOP, texts
 
 __all__ = ["Axis", "Between", "Codes", "Named", "Numbers", "Ordered", "axis", "simplest"]
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Nothing, whole
-from unseen.deid.keys import Ints, alone, codes, joined, narrow
-from unseen.deid.owners import OWNERS, Owners
+from unseen.deid.risk.keys import Ints, alone, codes, joined, narrow
+from unseen.deid.risk.owners import OWNERS, Owners
 from unseen.deid.table import OwnTable, known, read
 from unseen.report import plots
 from unseen.report.plots import Bar

@@ -13,7 +13,7 @@ from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Cover, Interval
 from unseen.core.guarantee import number
 from unseen.core.schema import Domain, Range
-from unseen.deid.ladder import Intervals, Ladder, texts, whole_numbers
+from unseen.deid.hierarchies.ladder import Intervals, Ladder, texts, whole_numbers
 
 __all__ = ["Coded"]
 

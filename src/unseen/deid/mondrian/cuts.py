@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.kanon import Sensitive
-from unseen.deid.mondrian_axis import Axis, Between
+from unseen.deid.mondrian.axis import Axis, Between
+from unseen.deid.search.kanon import Sensitive
 
 __all__ = ["Classes", "classes"]
 
@@ -111,7 +111,7 @@ class _Run:
 
     def at_once(self) -> None:
         """Threads take parts as they come up; each goes to the bottom of its own, but hands large ones back."""
-        from unseen.deid.mondrian_kernel import descend
+        from unseen.deid.mondrian.kernel import descend
 
         threads = min(MOST_THREADS, _processors()) if self.rows >= SHARED else 1
         grain = self.rows + 1 if threads == 1 else max(SHARED // 4, self.rows // (8 * threads))
@@ -152,7 +152,7 @@ class _Run:
                 waiting += self._round(bounds[some], regions[some], tried[some])
 
     def _round(self, bounds: Ints, regions: NDArray[np.int32], tried: NDArray[np.bool_]) -> list[Any]:
-        from unseen.deid.mondrian_kernel import carry_out, propose
+        from unseen.deid.mondrian.kernel import carry_out, propose
 
         found = np.zeros((len(bounds), 4), np.int64)
         halves = np.zeros((len(bounds), 2, len(self.table)), np.int64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unseen.core.errors import InvalidRequest, shown
 from unseen.core.generalised import Cover, Period, day_of
 from unseen.core.schema import Categorical, Domain
-from unseen.deid.ladder import Ladder
+from unseen.deid.hierarchies.ladder import Ladder
 
 __all__ = ["DateStep", "Dates", "days_of"]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.demand import Model, PopulationModel
+from unseen.deid.models.demand import Model, PopulationModel
 
 if TYPE_CHECKING:
-    from unseen.deid.quality import Quality
+    from unseen.deid.search.quality import Quality
 
 __all__ = ["Column", "Optimum", "People", "Sensitive", "search", "strangers"]
 
@@ -112,9 +112,9 @@ def search(
     Source: full-domain generalisation of Samarati 2001; depth-first search over the lattice with roll-up of
     Prasser, Kohlmayer and Kuhn 2016 (Flash/ARX).
     """
-    from unseen.deid.descent import Descent
-    from unseen.deid.quality import Loss
-    from unseen.deid.sieve import Sieve
+    from unseen.deid.search.descent import Descent
+    from unseen.deid.search.quality import Loss
+    from unseen.deid.search.sieve import Sieve
 
     order = sorted(range(len(columns)), key=lambda j: (-len(columns[j].loss[0]), j))  # these merge most, early
     turned, measure = [columns[j] for j in order], quality or Loss()
@@ -131,8 +131,8 @@ def search(
 
 def strangers(columns: Sequence[Column], units: Codes, people: People) -> int:
     """How many combinations of original values have more units in the table than people in the population."""
-    from unseen.deid.layout import grouped
-    from unseen.deid.rollup import rolled
+    from unseen.deid.search.layout import grouped
+    from unseen.deid.search.rollup import rolled
 
     codes, sizes = [column.codes for column in columns], [len(column.loss[0]) for column in columns]
     layout, table, slots = grouped(codes, sizes, units, None, people.columns)

@@ -16,10 +16,10 @@ from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Anything, Cover, Interval, Members
 from unseen.core.guarantee import whole
 from unseen.core.schema import Categorical, Domain
-from unseen.deid.coding import Coded
-from unseen.deid.dates import Dates, DateStep
-from unseen.deid.ladder import TOP, Intervals, Ladder, Prefixes, Table, texts
-from unseen.deid.proposal import as_values, dates_of, flat, of_domain, of_values
+from unseen.deid.hierarchies.coding import Coded
+from unseen.deid.hierarchies.dates import Dates, DateStep
+from unseen.deid.hierarchies.ladder import TOP, Intervals, Ladder, Prefixes, Table, texts
+from unseen.deid.hierarchies.proposal import as_values, dates_of, flat, of_domain, of_values
 
 __all__ = ["Hierarchy"]
 

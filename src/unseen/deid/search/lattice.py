@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.demand import Model, PopulationModel
-from unseen.deid.kanon import Column, People, Sensitive
-from unseen.deid.layout import ROWS, grouped
-from unseen.deid.quality import CellQuality, ClassQuality, Quality, TrialQuality
-from unseen.deid.rollup import weigh
-from unseen.deid.weighing import Demands, Weigher, Weight, kept
+from unseen.deid.models.demand import Model, PopulationModel
+from unseen.deid.search.kanon import Column, People, Sensitive
+from unseen.deid.search.layout import ROWS, grouped
+from unseen.deid.search.quality import CellQuality, ClassQuality, Quality, TrialQuality
+from unseen.deid.search.rollup import weigh
+from unseen.deid.search.weighing import Demands, Weigher, Weight, kept
 
 __all__ = ["Lattice"]
 

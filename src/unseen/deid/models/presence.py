@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.guarantee import number, whole
-from unseen.deid.demand import ROUNDING, Counts, PopulationModel
+from unseen.deid.models.demand import ROUNDING, Counts, PopulationModel
 
 __all__ = ["DeltaPresence", "KMap"]
 

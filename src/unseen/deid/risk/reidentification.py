@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.guarantee import Nothing, number, whole
-from unseen.deid.identifying import one_each
-from unseen.deid.keys import Ints, codes, joined, people
-from unseen.deid.ladder import texts
-from unseen.deid.owners import OWNERS, Owners
-from unseen.deid.population import PopulationUniqueness, population_uniqueness
+from unseen.deid.hierarchies.ladder import texts
+from unseen.deid.risk.identifying import one_each
+from unseen.deid.risk.keys import Ints, codes, joined, people
+from unseen.deid.risk.owners import OWNERS, Owners
+from unseen.deid.risk.population import PopulationUniqueness, population_uniqueness
 from unseen.deid.table import OwnTable, known, read
 from unseen.report import plots
 from unseen.report.plots import Bar

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import number
-from unseen.deid.demand import ROUNDING, TINY, Counts, Model, fewer, shares, totals
-from unseen.deid.distance import Distance, Equal
+from unseen.deid.models.demand import ROUNDING, TINY, Counts, Model, fewer, shares, totals
+from unseen.deid.models.distance import Distance, Equal
 
 __all__ = ["BetaLikeness", "TCloseness"]
 

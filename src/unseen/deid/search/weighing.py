@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.demand import Counts, Model, PopulationModel
-from unseen.deid.layout import ROWS, Layout, grouped, packed
-from unseen.deid.rollup import Slots, Table, histogram, lacking, rolled
+from unseen.deid.models.demand import Counts, Model, PopulationModel
+from unseen.deid.search.layout import ROWS, Layout, grouped, packed
+from unseen.deid.search.rollup import Slots, Table, histogram, lacking, rolled
 
 __all__ = ["Demands", "Weigher", "Weight", "kept"]
 

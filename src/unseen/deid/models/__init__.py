@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from unseen.deid.closeness import BetaLikeness, TCloseness
-from unseen.deid.demand import Model, PopulationModel
-from unseen.deid.distance import Distance, Equal, Hierarchical, Ordered
-from unseen.deid.diversity import DistinctDiversity, EntropyDiversity, RecursiveDiversity
-from unseen.deid.presence import DeltaPresence, KMap
+from unseen.deid.models.closeness import BetaLikeness, TCloseness
+from unseen.deid.models.demand import Model, PopulationModel
+from unseen.deid.models.distance import Distance, Equal, Hierarchical, Ordered
+from unseen.deid.models.diversity import DistinctDiversity, EntropyDiversity, RecursiveDiversity
+from unseen.deid.models.presence import DeltaPresence, KMap
 
 __all__ = [
     "BetaLikeness",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.guarantee import number, whole
-from unseen.deid.demand import ROUNDING, TINY, Counts, Model, cut
+from unseen.deid.models.demand import ROUNDING, TINY, Counts, Model, cut
 
 __all__ = ["DistinctDiversity", "EntropyDiversity", "RecursiveDiversity"]
 

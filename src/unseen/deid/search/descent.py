@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.kanon import Optimum
-from unseen.deid.lattice import Lattice
-from unseen.deid.layout import ROWS
-from unseen.deid.quality import ClassQuality, TrialQuality, code_counts
-from unseen.deid.rollup import Table, rolled
-from unseen.deid.weighing import Weight
+from unseen.deid.search.kanon import Optimum
+from unseen.deid.search.lattice import Lattice
+from unseen.deid.search.layout import ROWS
+from unseen.deid.search.quality import ClassQuality, TrialQuality, code_counts
+from unseen.deid.search.rollup import Table, rolled
+from unseen.deid.search.weighing import Weight
 
 __all__ = ["Descent"]
 
