@@ -192,8 +192,8 @@ def epsilon_in_each_group(patch: Patch) -> None:
 
 
 def bias_left_out_of_the_norm(patch: Patch) -> None:
-    real = linear_layers.outer
-    patch.setattr(linear_layers, "outer", lambda a, g, weight, bias: real(a, g, weight, False))
+    real = linear_layers.norm_of_pairs
+    patch.setattr(linear_layers, "norm_of_pairs", lambda a, g, weight, bias: real(a, g, weight, False))
 
 
 # --- reused noise ------------------------------------------------------------------------------------------------

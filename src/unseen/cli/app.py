@@ -11,14 +11,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from unseen.cli.deid.group import deid
+from unseen.cli.options import EPILOG, Json, wants_json
 from unseen.cli.terminal import FAULT, REFUSED, fault, refusal
 
 __all__ = ["app", "main"]
-
-EPILOG = (
-    "Exit codes: 0 fine · 1 a fault of unseen, or a run that stopped after something was charged · "
-    "2 refused: bad input, data, ledger or budget; nothing was charged · 3 an attack broke a claim."
-)
 
 app = typer.Typer(
     name="unseen",
@@ -31,8 +28,8 @@ app = typer.Typer(
 )
 ledgers = typer.Typer(help="What was spent on a population.", no_args_is_help=True)
 app.add_typer(ledgers, name="ledger")
+app.add_typer(deid, name="deid")
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to standard output instead of text.")]
 Place = Annotated[str, typer.Argument(metavar="LEDGER", help="Path of the ledger, or postgresql://user@host/database.")]
 Key = Annotated[Path | None, typer.Option("--key", help="The owner's key; beside a ledger's file it is LEDGER.key.")]
 Against = Annotated[
@@ -82,7 +79,7 @@ def run(
     """Release what a recipe asks for, attack it, and report claimed against measured."""
     from unseen.cli.run import command
 
-    raise typer.Exit(command(file, out, shareable, data_changed, _wants_json(context, json)))
+    raise typer.Exit(command(file, out, shareable, data_changed, wants_json(context, json)))
 
 
 @app.command(epilog=EPILOG)
@@ -100,7 +97,7 @@ def check(
     """The owner's first look: what identifies, who is unique on what, and a schema to fill in."""
     from unseen.cli.check import command
 
-    raise typer.Exit(command(file, out, unit, _wants_json(context, json)))
+    raise typer.Exit(command(file, out, unit, wants_json(context, json)))
 
 
 @ledgers.command("show", epilog=EPILOG)
@@ -116,7 +113,7 @@ def show(
     """Print the budget, what is left, and every release."""
     from unseen.cli.ledger import show as command
 
-    raise typer.Exit(command(ledger, key, plot, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, plot, wants_json(context, json)))
 
 
 @ledgers.command("verify", epilog=EPILOG)
@@ -124,7 +121,7 @@ def verify(context: typer.Context, ledger: Place, key: Key = None, against: Agai
     """Check every entry against the owner's key, the sums, and that nothing is missing."""
     from unseen.cli.ledger import verify as command
 
-    raise typer.Exit(command(ledger, key, against or [], _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, against or [], wants_json(context, json)))
 
 
 @ledgers.command("check", epilog=EPILOG)
@@ -139,7 +136,7 @@ def check_receipt(
     """Check the signature of a receipt, without its ledger, and say what it says."""
     from unseen.cli.ledger import check as command
 
-    raise typer.Exit(command(receipt, public_key, _wants_json(context, json)))
+    raise typer.Exit(command(receipt, public_key, wants_json(context, json)))
 
 
 @ledgers.command("export", epilog=EPILOG)
@@ -153,7 +150,7 @@ def export(
     """Write all records as JSON lines that anybody can read."""
     from unseen.cli.ledger import export as command
 
-    raise typer.Exit(command(ledger, key, file, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, file, wants_json(context, json)))
 
 
 @ledgers.command("backup", epilog=EPILOG)
@@ -167,7 +164,7 @@ def backup(
     """Write a copy of all records; keep the owner's key elsewhere, it is not in it."""
     from unseen.cli.ledger import backup as command
 
-    raise typer.Exit(command(ledger, key, file, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, file, wants_json(context, json)))
 
 
 @ledgers.command("restore", epilog=EPILOG)
@@ -181,7 +178,7 @@ def restore(
     """Make a ledger of a backup; it stays locked if it is older than what was seen here."""
     from unseen.cli.ledger import restore as command
 
-    raise typer.Exit(command(file, ledger, key, _wants_json(context, json)))
+    raise typer.Exit(command(file, ledger, key, wants_json(context, json)))
 
 
 @ledgers.command("reconcile", epilog=EPILOG)
@@ -215,7 +212,7 @@ def reconcile(
 
     told = {"older-copy": older_copy, "fork": fork, "nothing-lost": nothing_lost, "exhausted": exhausted}
     ways = [way for way, meant in told.items() if meant]
-    raise typer.Exit(command(ledger, key, against or [], ways, _wants_json(context, json)))
+    raise typer.Exit(command(ledger, key, against or [], ways, wants_json(context, json)))
 
 
 @app.command(epilog=EPILOG)
@@ -223,11 +220,7 @@ def doctor(context: typer.Context, json: Json = False) -> None:
     """Check this installation: versions, extras, entropy, disk, sandbox."""
     from unseen.cli.doctor import command
 
-    raise typer.Exit(command(_wants_json(context, json)))
-
-
-def _wants_json(context: typer.Context, here: bool) -> bool:
-    return here or bool(context.find_root().obj)
+    raise typer.Exit(command(wants_json(context, json)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

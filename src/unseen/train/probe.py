@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from unseen.train.independence import (
 )
 from unseen.train.layers.fallback import Instantiated, NotByRow
 from unseen.train.layers.layer import Seen
-from unseen.train.layout import Axis, found_layout, owners, telling
+from unseen.train.layout import Axis, Layout, found_layout, owners, telling
 from unseen.train.mirror import mirrored, trained
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.slow import SlowModel
@@ -160,7 +161,7 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
     if any(shapes != last for shapes in between):
         _row_by_row(model, rows, "the shapes of what its layers see depend on the values of its inputs")
         return None
-    calls: dict[str, list[tuple[torch.Tensor, ...]]] = {}
+    looks: dict[str, list[_Look]] = {}
     for made in contents:
         passes = _by_each_row(probe, mirror, made)
         if passes is None:
@@ -171,29 +172,24 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
             if len({len(one) for one in found}) > 1:
                 _row_by_row(model, rows, f"the module {name!r} is not used for every row")
                 return None
-            calls.setdefault(name, []).extend(zip(*found, strict=True))
+            shapes = {tuple(shape) for shape in first.get(name, [])}
+            looks.setdefault(name, []).extend(_look(one, shapes, name in lifts) for one in zip(*found, strict=True))
     places = dict(lifts)
     for record in probe.records:
         name, kind = record.name, type(record.layer.module).__name__
+        seen = looks.get(name, [])
+        layouts = {layout for one in [one for one in seen if one.telling] or seen for layout in one.layouts}
         if name in lifts:
-            for one in calls.get(name, []):
-                if found_layout(one, (FEWER, *one[0].shape[1:]), FEWER) != Axis(0):
-                    _row_by_row(model, rows, f"rows share the parameters of the module {name!r}")
-                    return None
+            if any(one.layouts != {Axis(0)} for one in seen):
+                _row_by_row(model, rows, f"rows share the parameters of the module {name!r}")
+                return None
             continue
         if isinstance(record.layer, Instantiated):
             _slow(f"no family of layers knows the module {name!r}, a {kind}: it is run row by row")
             places[name] = Place(by_row=probe.inputs.get(name))
             continue
-        shared = [one.get(name, []) for one in (first, last)]
-        seen = calls.get(name, [])
-        layouts = {
-            found_layout(gradients, shape, FEWER)
-            for gradients in [one for one in seen if telling(one)] or seen
-            for shape in {tuple(shape) for shape in shared[0]}
-            if _with_other_rows(shape, gradients[0].shape)
-        }
-        if None in layouts and shared[0] != shared[1] and any(owners(one) > 1 for one in calls[name]):
+        moved = first.get(name, []) != last.get(name, [])
+        if None in layouts and moved and any(one.owners > 1 for one in seen):
             raise mixing(f"{name!r}, a {kind},")
         if None in layouts or len(layouts) > 1:
             _row_by_row(model, rows, f"rows have no one place in the module {name!r}, a {kind}")
@@ -203,6 +199,28 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         _row_by_row(model, rows, "a parameter is used elsewhere than in its own module")
         return None
     return places
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one call of a layer showed; its gradients are large and not kept.
+
+    Args:
+        telling: whether anything mattered.
+        layouts: where the rows may be; None where there is no such place.
+        owners: the greatest number of rows to which one element mattered.
+    """
+
+    telling: bool
+    layouts: frozenset[Layout | None]
+    owners: int
+
+
+def _look(gradients: tuple[torch.Tensor, ...], shapes: set[tuple[int, ...]], lifted: bool) -> _Look:
+    shape = gradients[0].shape
+    fewer = {(FEWER, *shape[1:])} if lifted else {one for one in shapes if _with_other_rows(one, shape)}
+    layouts = frozenset(found_layout(gradients, one, FEWER) for one in fewer)
+    return _Look(telling(gradients), layouts, owners(gradients))
 
 
 def _with_other_rows(fewer: tuple[int, ...], shape: torch.Size) -> bool:

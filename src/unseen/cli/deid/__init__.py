@@ -1,0 +1,2 @@
+"""unseen deid: find what identifies, release tables in which people hide among others, replace names."""
+# SPDX-License-Identifier: Apache-2.0

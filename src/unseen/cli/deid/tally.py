@@ -1,0 +1,184 @@
+"""A scan column by column, or paragraph by paragraph: counts alone are kept, so that no value can be shown."""
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unseen.core.errors import DataFault
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+    from unseen.deid import Entity, Scan
+    from unseen.deid.detect.columns import ColumnSummary
+    from unseen.deid.detect.safe_harbor import RuleEvidence
+
+__all__ = ["Tally", "paragraphs", "tally_table", "tally_texts"]
+
+LEAST, STRICT = 0.5, 0.4
+"""The least score that counts, and the one that counts for Safe Harbor, where a miss costs more."""
+PIECE = 1 << 20
+"""Characters of text that are looked at between two steps of the bar."""
+PARTED = re.compile(r"\n[ \t]*\n\s*")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Tally:
+    """What was found, counted.
+
+    Args:
+        texts: cells or texts that were read.
+        characters: how many they have.
+        rows: of the table; None of texts.
+        counts: findings by kind.
+        holding: texts with a finding.
+        columns: each column's summary and its findings by kind.
+        rules: Safe Harbor's eighteen, by letter; empty where they were not asked for.
+        notes: what else is to be known.
+    """
+
+    texts: int = 0
+    characters: int = 0
+    rows: int | None = None
+    holding: int = 0
+    counts: Counter[Entity] = field(default_factory=Counter)
+    columns: list[tuple[ColumnSummary, Counter[Entity]]] = field(default_factory=list)
+    rules: dict[str, RuleEvidence] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def look(self, source: Any, strict: bool) -> Scan:
+        """Scan a part, and add Safe Harbor's evidence in it if that is asked for."""
+        from unseen.deid import SafeHarbor, Scan, scan
+
+        if not strict:
+            found = scan(source, least=LEAST)
+        else:
+            report = SafeHarbor(least=STRICT).check(source)
+            for rule in report.rules:
+                self.rules[rule.letter] = _both(self.rules.get(rule.letter), rule)
+            held = tuple(one for one in report.scan if one.score >= LEAST)
+            found = Scan(held, report.scan.columns, report.scan.texts, report.scan.characters)
+        self.texts += found.texts
+        self.characters += found.characters
+        self.counts.update(found.counts)
+        self.holding += len({one.row for one in found})
+        return found
+
+
+def tally_table(frame: nw.DataFrame[Any], strict: bool, progress: Progress) -> Tally:
+    """Scan a table, one column at a time.
+
+    Args:
+        frame: the table.
+        strict: also for Safe Harbor.
+        progress: told before each column.
+    """
+    from unseen.deid.detect.columns import asked, summary
+
+    made, names = Tally(rows=len(frame)), list(frame.columns)
+    hidden = _values_for_names(names)
+    if hidden:
+        made.notes.append(
+            f"{len(hidden)} columns have names that look like values, so their numbers stand here instead: "
+            "the file may lack a header."
+        )
+    for at, name in enumerate(names):
+        label = f"column {at + 1}" if name in hidden else name
+        progress(f"reading {label}", at, len(names))
+        found = made.look(frame.select(name), strict)
+        # Safe Harbor's summary counts weaker findings too.
+        told = summary(name, [asked(value) for value in frame[name].to_list()], found) if strict else found.columns[0]
+        made.columns.append((replace(told, name=label), Counter(found.counts)))
+        if name in hidden and strict:
+            for letter, rule in made.rules.items():
+                columns = tuple(label if one == name else one for one in rule.columns)
+                made.rules[letter] = replace(rule, columns=columns)
+    progress("done", len(names), len(names))
+    return made
+
+
+def _values_for_names(names: list[str]) -> set[str]:
+    """Columns whose names would identify somebody: those of a file that has a row where its header should be."""
+    from unseen.deid import Entity, scan
+
+    kinds = {Entity.PERSON, Entity.EMAIL_ADDRESS, Entity.PHONE_NUMBER, Entity.US_SSN, Entity.STREET_ADDRESS}
+    kinds |= {Entity.IBAN, Entity.CREDIT_CARD, Entity.NATIONAL_ID, Entity.DATE, Entity.POSTAL_CODE, Entity.IP_ADDRESS}
+    return {names[one.row] for one in scan(names, least=LEAST) if one.entity in kinds}
+
+
+def paragraphs(path: Path) -> Iterator[list[str]]:
+    """The paragraphs of a text file, some of them at a time; a long one is parted at the ends of lines.
+
+    Raises:
+        DataFault: there is no such file, or it is not UTF-8.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFault(f"{path.name!r} could not be read ({type(error).__name__})", "a text file in UTF-8") from None
+    some, size = [], 0
+    for part in _parts(text):
+        some.append(part)
+        size += len(part)
+        if size >= PIECE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _parts(text: str) -> Iterator[str]:
+    for paragraph in PARTED.split(text):
+        if len(paragraph) < PIECE:
+            if paragraph.strip():
+                yield paragraph
+            continue
+        lines: list[str] = []
+        size = 0
+        for line in paragraph.splitlines(keepends=True):
+            lines.append(line)
+            size += len(line)
+            if size >= PIECE // 8:
+                yield "".join(lines)
+                lines, size = [], 0
+        if lines:
+            yield "".join(lines)
+
+
+def tally_texts(path: Path, strict: bool, progress: Progress) -> Tally:
+    """Scan a text file, one paragraph a text.
+
+    Args:
+        path: the file.
+        strict: also for Safe Harbor.
+        progress: told before each part.
+    """
+    made = Tally()
+    pieces = list(paragraphs(path)) or [[]]
+    for done, some in enumerate(pieces):
+        progress("reading", done, len(pieces))
+        made.look(some, strict)
+    return made
+
+
+def _both(one: RuleEvidence | None, other: RuleEvidence) -> RuleEvidence:
+    """The evidence of two parts together."""
+    from unseen.deid.detect.safe_harbor import Verdict
+
+    if one is None:
+        return other
+    stronger = one if one.verdict is Verdict.FOUND else other
+    return replace(
+        other,
+        verdict=stronger.verdict,
+        count=one.count + other.count,
+        columns=(*one.columns, *(name for name in other.columns if name not in one.columns)),
+    )
