@@ -67,8 +67,12 @@ class Ledger:
         self.key_path = key_path(store, key)
         if not self.key_path.is_file():
             raise _keyless(store, self.key_path)
-        self._records = Records(store, OwnerKey.read(self.key_path), self.key_path)
-        self._records.check_chain()
+        try:
+            self._records = Records(store, OwnerKey.read(self.key_path), self.key_path)
+            self._records.check_chain()
+        except BaseException:
+            store.close()  # whoever asks a broken ledger again and again would use up the server's connections
+            raise
 
     @classmethod
     def create(

@@ -126,6 +126,10 @@ class Store:
             weakref.finalize(self, _close, engine, mine)
         return self._engines[mine]
 
+    def close(self) -> None:
+        """Give back this process's connections; the next use opens others."""
+        _close(self._engine, os.getpid())
+
     def _sqlite(self) -> Engine:
         engine = create_engine(
             URL.create("sqlite", database=str(self.path)), poolclass=NullPool, connect_args={"timeout": 60}
