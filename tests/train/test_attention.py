@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from unseen.core.errors import InvalidRequest
 from unseen.train.layers import composite_of
 from unseen.train.mirror import mirrored
-from unseen.train.probe import SlowModel
+from unseen.train.slow import SlowModel
 from unseen.train.tape import Tape
 
 from .oracle import assert_same, engine, loop, summed_loss

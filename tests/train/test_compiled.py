@@ -11,8 +11,8 @@ import torch
 
 from unseen.train.clipping import Flat, PerLayer
 from unseen.train.gradients import ClippedSum
-from unseen.train.probe import SlowModel
 from unseen.train.sampling import Draw
+from unseen.train.slow import SlowModel
 
 CROSS_ENTROPY = torch.nn.functional.cross_entropy
 TORCHS_OWN = ("ignore::DeprecationWarning:torch", "ignore::FutureWarning:torch")

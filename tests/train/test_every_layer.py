@@ -18,8 +18,8 @@ from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Flat
 from unseen.train.gradients import ClippedSum
 from unseen.train.layers import COMPOSITES, FAMILIES
-from unseen.train.probe import SlowModel
 from unseen.train.refusals import check_model
+from unseen.train.slow import SlowModel
 
 ROWS = 4
 Build = Callable[[], nn.Module]

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from unseen.core.errors import InvalidRequest
 from unseen.train.clipping import Flat
 from unseen.train.gradients import ClippedSum
-from unseen.train.probe import SlowModel
 from unseen.train.refusals import check_model
+from unseen.train.slow import SlowModel
 
 from .oracle import assert_same, engine, loop
 

@@ -17,8 +17,8 @@ from unseen.train import gradients, probe
 from unseen.train.clipping import Clipping, Flat, factors_within
 from unseen.train.gradients import ClippedSum
 from unseen.train.layers.layer import squared
-from unseen.train.probe import SlowModel
 from unseen.train.sampling import Draw
+from unseen.train.slow import SlowModel
 
 from .oracle import engine, loop, numbered
 
@@ -454,3 +454,12 @@ class Noting(nn.Module):
 def test_what_is_kept_out_of_sight_is_found(where: str) -> None:
     with pytest.raises(InvalidRequest, match="keeps something"):
         ClippedSum(nn.Sequential(Noting(where), nn.Linear(4, 2)), Flat(), 8).probe(torch.zeros(1, 4))
+
+
+def test_a_model_that_takes_gradients_of_its_own_is_looked_at() -> None:
+    slope = torch.func.vmap(torch.func.grad(lambda row: row.pow(3).sum()))
+    model = nn.Sequential(Through(lambda x: x + slope(x)), nn.Linear(4, 2))
+    ClippedSum(model, Flat(), 8).probe(torch.zeros(1, 4))
+    mixing = nn.Sequential(Through(lambda x: x + slope(x) / len(x)), nn.Linear(4, 2))
+    with pytest.raises(InvalidRequest, match="mixes rows"):
+        ClippedSum(mixing, Flat(), 8).probe(torch.zeros(1, 4))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unseen.core.snapshot import quoted
+from unseen.deid.risk.identifying import one_each
+from unseen.deid.risk.keys import alone, joined
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,8 +43,8 @@ def uniqueness(
     notes: list[str] = []
     if not rows or not names:
         return [], ["No column looks as if others knew it, so nobody was counted as unique."] if rows else []
-    people = _codes(connection, unit) if unit else np.arange(rows)
-    count = len(np.unique(people))
+    people = one_each(_codes(connection, unit)) if unit else None
+    count = rows if people is None else int(people.max()) + 1
     used = list(names[:MOST_COLUMNS])
     if len(names) > len(used):
         notes.append(f"Sets of columns were tried among {', '.join(used)} only: {len(names)} columns look known.")
@@ -53,14 +55,14 @@ def uniqueness(
         if len(found) == budget:
             notes.append("Not all pairs and triples were tried: the table is large.")
             break
-        found[columns] = _alone([codes[name] for name in columns], people)
-    found.update(_greedy(codes, people, count))
+        found[columns], _ = alone(joined([codes[name] for name in columns]), people)
+    found.update(_greedy(codes, people, count, rows))
     ordered = sorted(found.items(), key=lambda item: (-item[1], len(item[0])))
     kept = dict(ordered[:MOST_SHOWN])
     kept.update({(name,): found[name,] for name in used if (name,) in found})
     listed = [
-        {"columns": list(columns), "unique": alone / count, "units": alone}
-        for columns, alone in sorted(kept.items(), key=lambda item: (-item[1], len(item[0])))
+        {"columns": list(columns), "unique": few / count, "units": few}
+        for columns, few in sorted(kept.items(), key=lambda item: (-item[1], len(item[0])))
     ]
     return listed, notes
 
@@ -77,33 +79,20 @@ def _sets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         yield from combinations(names, size)
 
 
-def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = np.unique(whole * (int(part.max()) + 1) + part, return_inverse=True)[1]
-    return whole
-
-
-def _alone(parts: Sequence[NDArray[np.int64]], people: NDArray[np.int64]) -> int:
-    """How many people have a combination that nobody else has."""
-    pairs = np.unique(np.stack([_joined(parts), people]), axis=1) if len(np.unique(people)) < len(people) else None
-    keys, owners = (_joined(parts), people) if pairs is None else (pairs[0], pairs[1])
-    _, place, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return len(np.unique(owners[counts[place] == 1]))
-
-
-def _greedy(codes: dict[str, NDArray[np.int64]], people: NDArray[np.int64], count: int) -> dict[tuple[str, ...], int]:
+def _greedy(
+    codes: dict[str, NDArray[np.int64]], people: NDArray[np.int64] | None, count: int, rows: int
+) -> dict[tuple[str, ...], int]:
     """Larger sets: the column that makes most people unique is added, until nobody more is."""
     chosen: tuple[str, ...] = ()
-    whole, best = np.zeros(len(people), dtype=np.int64), 0
+    whole, best = np.zeros(rows, dtype=np.int64), 0
     found: dict[tuple[str, ...], int] = {}
     while len(chosen) < len(codes):
-        tried = {name: _alone([whole, part], people) for name, part in codes.items() if name not in chosen}
+        tried = {name: alone(joined([whole, part]), people)[0] for name, part in codes.items() if name not in chosen}
         name = max(tried, key=lambda one: tried[one])
         if tried[name] <= best and len(chosen) >= 2:
             break
         chosen, best = (*chosen, name), tried[name]
-        whole = _joined([whole, codes[name]])
+        whole = joined([whole, codes[name]])
         if len(chosen) > 1:
             found[tuple(one for one in codes if one in chosen)] = best
         if best >= ENOUGH * count:

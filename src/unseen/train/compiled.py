@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from unseen.train.probe import stand_ins
+from unseen.train.made_up import stand_ins
 from unseen.train.slow import SlowModel
 
 __all__ = ["Graph", "Pass", "compiled"]

@@ -14,8 +14,9 @@ from unseen.train.compiled import Graph, compiled
 from unseen.train.fingerprint import Fingerprint
 from unseen.train.independence import left_alone
 from unseen.train.losses import Loss, refuse_state, row_losses
+from unseen.train.made_up import ROWS, stand_ins
 from unseen.train.mirror import mirrored
-from unseen.train.probe import ROWS, places_of, stand_ins
+from unseen.train.probe import places_of
 from unseen.train.refusals import check_modules, trainable
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.sampling import Draw

@@ -24,16 +24,16 @@ from unseen.train.independence import (
 from unseen.train.layers.fallback import Instantiated, NotByRow
 from unseen.train.layers.layer import Seen
 from unseen.train.layout import Axis, Layout, found_layout, owners, telling
+from unseen.train.made_up import ROWS, contents, large, shorter, stand_ins, wave
 from unseen.train.mirror import mirrored, trained
 from unseen.train.rowwise import rowwise_gradients
 from unseen.train.slow import SlowModel
 from unseen.train.storing import refuse_storing
 from unseen.train.tape import LEADING, Place, Record, Tape
 
-__all__ = ["ROWS", "SlowModel", "places_of", "stand_ins"]
+__all__ = ["places_of"]
 
-ROWS, FEWER = 3, 2
-LOT = 1 << 16
+FEWER = 2
 
 WEIGHTS = ((1.0, 100.0, 1.0), (1.0, 1e8, 1.0), (1e-8, 1.0, 1e8))
 """Of the rows' losses: a backward pass that mixes rows may do so only where some gradient is large."""
@@ -67,37 +67,6 @@ class _Probe(Tape):
         return self.inputs[record.name]
 
 
-def stand_ins(batch: tuple[torch.Tensor, ...], rows: int, whole: int = 0) -> tuple[torch.Tensor, ...]:
-    """Made-up rows like a batch's: numbers around zero where those are real, ``whole`` and zeros where they are whole.
-
-    Args:
-        batch: tensors of shape (any, …), of which only shape, dtype and device are read.
-        rows: how many to make.
-        whole: the whole number. All rows but the last end in zeros, the first in most.
-    """
-    made = []
-    for one in batch:
-        shape = (rows, *one.shape[1:])
-        if one.is_floating_point():
-            made.append(_wave(shape, one, rows))
-            continue
-        filled = torch.full(shape, whole).to(one)
-        if len(shape) > 1:
-            for row in range(rows):
-                filled[row, ..., max(1, shape[-1] - (rows - 1 - row)) :] = 0
-        made.append(filled)
-    return tuple(made)
-
-
-def _wave(shape: tuple[int, ...], like: torch.Tensor, start: float = 0) -> torch.Tensor:
-    """Numbers between -1.5 and 1.5 of which no two are alike, from somewhere on, of a tensor's dtype and device."""
-    found = torch.empty(math.prod(shape), dtype=like.dtype, device=like.device)
-    for first in range(0, len(found), LOT):  # in double precision only for a moment
-        place = torch.arange(first, min(first + LOT, len(found)), dtype=torch.float64)
-        found[first : first + LOT] = place.mul_(2.399963).add_(start).sin_().mul_(1.5)
-    return found.reshape(shape)
-
-
 def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] | None:
     """Where each layer of a model has its rows.
 
@@ -116,7 +85,7 @@ def places_of(model: torch.nn.Module, inputs: torch.Tensor) -> dict[str, Place] 
         InvalidRequest: the model mixes rows, stores something of them, or can't be run on rows like these.
     """
     with left_alone(model):
-        shaken(model, _wave)
+        shaken(model, wave)
         # A token's number: 0 is often a padding that a model masks, and 1 may be more than there are. A model may
         # want numbers above zero.
         for whole, positive in ((1, False), (0, True), (0, False)):
@@ -145,13 +114,13 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         hostile = [torch.full_like(rows, math.nan), torch.full_like(rows, math.inf), 1e6 * others, 1e30 * others]
         refuse_mixing(model, rows, [others, others * 5 + 7, others * 0.01 - 3, 1000 * others], hostile)
     else:
-        refuse_mixing(model, rows, [*_contents(rows), rows.flip(0)], _large(rows))
-    contents = [*_contents(rows), _shorter(rows), rows.flip(0), rows.roll(1, 0), rows]
+        refuse_mixing(model, rows, [*contents(rows), rows.flip(0)], large(rows))
+    varied = [*contents(rows), shorter(rows), rows.flip(0), rows.roll(1, 0), rows]
     lifts = _lifts(model, fewer, rows)
     probe = _Probe(lifts)
     mirror = mirrored(model, probe)
     try:
-        for made in (fewer, *contents):
+        for made in (fewer, *varied):
             probe.begin(len(made), len(made))
             mirror(made)
     except NotByRow as error:
@@ -162,7 +131,7 @@ def _places(model: torch.nn.Module, inputs: torch.Tensor, whole: int, positive: 
         _row_by_row(model, rows, "the shapes of what its layers see depend on the values of its inputs")
         return None
     looks: dict[str, list[_Look]] = {}
-    for made in contents:
+    for made in varied:
         passes = _by_each_row(probe, mirror, made)
         if passes is None:
             _row_by_row(model, rows, "its output has no row for each of the batch in its first axis")
@@ -361,38 +330,11 @@ def _near(made: torch.Tensor | None, expected: torch.Tensor | None, parameter: t
 def _told(output: Any) -> torch.Tensor:
     """A loss in which every element of an output counts differently."""
     leaves = [one for one in tree.tree_leaves(output) if torch.is_tensor(one) and one.requires_grad]
-    return torch.stack([(one * _wave(one.shape, one)).sum().float() for one in leaves] or [torch.zeros(())]).sum()
+    return torch.stack([(one * wave(one.shape, one)).sum().float() for one in leaves] or [torch.zeros(())]).sum()
 
 
 def _slow(why: str) -> None:
     warnings.warn(why, SlowModel, stacklevel=2)
-
-
-def _contents(rows: torch.Tensor) -> list[torch.Tensor]:
-    """Rows of the same shape and other values, of which some are picked wherever a model picks by value."""
-    place = torch.arange(rows.numel(), device=rows.device).reshape(rows.shape)
-    if rows.is_floating_point():
-        return [
-            scale * rows.roll(1, -1).where(place % step > 0, -rows.abs()) for scale, step in ((1, 2), (10, 3), (0.1, 5))
-        ]
-    return [rows.where(place % step > 0, torch.zeros_like(rows)) for step in (2, 3, 5)]
-
-
-def _shorter(rows: torch.Tensor) -> torch.Tensor:
-    """The same rows, each ending in more zeros than the one before."""
-    made = rows.clone()
-    if rows.dim() > 1:
-        for row in range(len(rows)):
-            made[row, ..., max(1, rows.shape[-1] - 1 - row) :] = 0
-    return made
-
-
-def _large(rows: torch.Tensor) -> list[torch.Tensor]:
-    """Large whole numbers; none where a wrong index would end the device's process."""
-    if rows.dtype == torch.bool or (rows.is_cuda and rows.dtype in (torch.int32, torch.int64)):
-        return []
-    most = torch.iinfo(rows.dtype).max
-    return [torch.full_like(rows, value) for value in (2, 7, 100, 255) if value <= most]
 
 
 def _refuse_nan(model: torch.nn.Module, inputs: torch.Tensor) -> None:

@@ -216,7 +216,7 @@ class Session:
             raise
         except (ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError) as error:
             raise InvalidRequest(
-                f"model and loss failed on a batch ({type(error).__name__}, above)",
+                f"a step was asked for on which model and loss fail with a {type(error).__name__}",
                 "loss_fn(model(first), *others) of one row, each with a leading axis of length 1, that gives a tensor; "
                 f"{self.steps_left} of {self.steps} charged steps are left: mend it and go on with the next batch",
                 "torch.nn.functional.cross_entropy",
