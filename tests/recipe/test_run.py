@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -256,11 +257,17 @@ def test_a_replay_never_touches_a_table_with_a_ledger(tmp_path: Path) -> None:
         Mean("age", epsilon=1).replay(data, 10)
 
 
-@pytest.mark.parametrize("name", ["affairs", "adult"])
-def test_the_examples_are_good_recipes_and_spend_no_more_than_their_budget(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "budget", "steps", "attacks"), [
+    ("affairs", un.DP(3, 1e-6), 6, 5), ("adult", un.DP(3, 1e-6), 6, 5), ("census", un.DP(1), 3, 3)
+])  # fmt: skip
+def test_the_examples_are_good_recipes(
+    name: str, budget: un.DP, steps: int, attacks: int, needs_data: Callable[[str], Path]
+) -> None:
+    if name == "adult":
+        needs_data("adult/adult_hierarchy_age.csv")
     recipe = Recipe.read(Path(__file__).parents[2] / "examples" / f"{name}.toml")
-    assert recipe.document.budget == un.DP(3, 1e-6)
-    assert len(recipe.steps) == 6 and sum(attack is not None for _, attack in recipe.steps) == 5
+    assert recipe.document.budget == budget
+    assert len(recipe.steps) == steps and sum(attack is not None for _, attack in recipe.steps) == attacks
 
 
 def test_the_main_job_s_survey_fits_its_declaration(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,6 +51,22 @@ class Part:
     kind: str
     keys: Keys
     folder: Path
+
+    def path(self, value: str) -> Path:
+        """The file that a value names: relative to the recipe or the working directory, ``${NAME}`` filled in.
+
+        Raises:
+            InvalidRequest: an environment variable is not set.
+        """
+
+        def filled(found: re.Match[str]) -> str:
+            if found[1] not in os.environ:
+                raise InvalidRequest(f"{value!r} was given", f"the environment variable {found[1]} is set")
+            return os.environ[found[1]]
+
+        path = Path(re.sub(r"\$\{(\w+)\}", filled, value))
+        beside = self.folder / path
+        return beside if beside.is_file() else path
 
 
 @dataclass(frozen=True)

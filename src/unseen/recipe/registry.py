@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from unseen.core.errors import shown
+from unseen.core.schema import Schema
+from unseen.recipe.deid import GeneralizeTask, KAnonymizeTask, MondrianTask, PseudonymizeTask
 from unseen.recipe.document import Document, Part
 from unseen.recipe.keys import near
 from unseen.recipe.statistics import CountTask, HistogramTask, MeanTask, SumTask
-from unseen.recipe.tables import KAnonymizeTask
 from unseen.recipe.task import Task
 from unseen.recipe.training import ClassifierTask, LogisticRegressionTask
 
@@ -21,10 +22,13 @@ GUARDS: Mapping[str, type[Task]] = {
     "Mean": MeanTask,
     "Histogram": HistogramTask,
     "KAnonymize": KAnonymizeTask,
+    "Mondrian": MondrianTask,
+    "Generalize": GeneralizeTask,
+    "Pseudonymize": PseudonymizeTask,
     "Classifier": ClassifierTask,
     "LogisticRegression": LogisticRegressionTask,
 }
-ATTACKS = ("Distinguish", "Linkage", "Membership")
+ATTACKS = ("Distinguish", "Linkage", "Homogeneity", "Membership")
 
 
 def tasks(document: Document) -> list[tuple[Task, Part | None]]:
@@ -33,7 +37,7 @@ def tasks(document: Document) -> list[tuple[Task, Part | None]]:
     Raises:
         InvalidRecipe: a guard, an attack or an argument that is not allowed.
     """
-    made = [_task(part) for part in document.releases]
+    made = [_task(part, document.schema) for part in document.releases]
     names = {task.part.name: task for task in made}
     attacks: dict[str, Part] = {}
     for attack in document.attacks:
@@ -47,12 +51,12 @@ def tasks(document: Document) -> list[tuple[Task, Part | None]]:
             )
         if attack.kind in attacks:
             raise attack.keys.fault(f"on = {attack.kind!r}", "one attack on each release")
-        names[attack.kind].check_attack(attack, document.schema)
+        names[attack.kind].check_attack(attack)
         attacks[attack.kind] = attack
     return [(task, attacks.get(task.part.name)) for task in made]
 
 
-def _task(part: Part) -> Task:
+def _task(part: Part, schema: Schema) -> Task:
     if part.kind not in GUARDS:
         raise part.keys.fault(f"guard = {part.kind!r}", f"guards are {shown(GUARDS)}", near(part.kind, GUARDS))
-    return GUARDS[part.kind](part)
+    return GUARDS[part.kind](part, schema)

@@ -41,8 +41,8 @@ class StatisticTask(Task):
     guard: ClassVar[type[Statistic]]
     sentence: ClassVar[str]
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
+    def __init__(self, part: Part, schema: Schema) -> None:
+        super().__init__(part, schema)
         with part.keys.faults():
             self.statistic = self.guard(**self.arguments)
 
@@ -61,7 +61,7 @@ class StatisticTask(Task):
         groups = f", for each {self.statistic.by}" if self.statistic.by else ""
         return self.sentence.format(column=self.arguments.get("column", "")) + groups + ", with noise."
 
-    def try_attack(self, arguments: Mapping[str, Any], schema: Schema) -> None:
+    def try_attack(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Too few runs, or no confidence."""
         from unseen.attack import Distinguish
 

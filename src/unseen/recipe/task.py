@@ -49,6 +49,7 @@ class Task(ABC):
 
     Args:
         part: the entry.
+        schema: the recipe's.
 
     Raises:
         InvalidRecipe: a key is unknown, missing or unusable.
@@ -60,8 +61,8 @@ class Task(ABC):
     attacks: ClassVar[Mapping[str, Mapping[str, tuple[Kind, Any]]]] = {}
     """Attacks that fit this release, and their arguments."""
 
-    def __init__(self, part: Part) -> None:
-        self.part = part
+    def __init__(self, part: Part, schema: Schema) -> None:
+        self.part, self.schema = part, schema
         self.arguments = _arguments(part.keys, ("name", "guard"), self.keys)
 
     @abstractmethod
@@ -89,12 +90,11 @@ class Task(ABC):
             note = f"{attack.name} could not be run on these data: {error}."
             return replace(unattacked(self.part.name, done.guarantee), attack=attack.name, notes=(note,))
 
-    def check_attack(self, attack: Part, schema: Schema) -> None:
+    def check_attack(self, attack: Part) -> None:
         """Check that an attack fits this release, and its arguments.
 
         Args:
             attack: the entry.
-            schema: the recipe's.
 
         Raises:
             InvalidRecipe: it does not.
@@ -107,9 +107,9 @@ class Task(ABC):
             )
         arguments = _arguments(attack.keys, ("name", "on"), fitting)
         with attack.keys.faults():
-            self.try_attack(arguments, schema)
+            self.try_attack(attack.name, arguments)
 
-    def try_attack(self, arguments: Mapping[str, Any], schema: Schema) -> None:
+    def try_attack(self, name: str, arguments: Mapping[str, Any]) -> None:
         """Raise where the arguments are unusable, before anything is charged; by default none is."""
         return
 

@@ -13,7 +13,7 @@ from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
 from unseen.core.errors import extra
 from unseen.core.guarantee import Guarantee, number
-from unseen.core.schema import Categorical
+from unseen.core.schema import Categorical, Schema
 from unseen.recipe.document import Part
 from unseen.recipe.keys import NUMBER, TEXT, TEXTS, WHOLE, Kind
 from unseen.recipe.task import Done, Task
@@ -68,8 +68,8 @@ class TrainingTask(Task):
     attacks: ClassVar[Mapping[str, Arguments]] = {"Membership": {}}
     estimator: ClassVar[str]
 
-    def __init__(self, part: Part) -> None:
-        super().__init__(part)
+    def __init__(self, part: Part, schema: Schema) -> None:
+        super().__init__(part, schema)
         self.target = str(self.arguments["target"])
         self.share = float(self.arguments["train_share"])
         if not 0 < self.share < 1:
