@@ -21,8 +21,9 @@ import pandas as pd
 
 import unseen as un
 from unseen.deid.models import DistinctDiversity, Model, TCloseness
-from unseen.deid.search.kanon import Column, Optimum, Sensitive, search
+from unseen.deid.search.kanon import search
 from unseen.deid.search.layout import grouped
+from unseen.deid.search.problem import Column, Optimum, Sensitive
 from unseen.deid.table import coded
 
 RUNS = 7

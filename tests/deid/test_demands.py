@@ -25,7 +25,8 @@ from unseen.deid.models import (
     RecursiveDiversity,
     TCloseness,
 )
-from unseen.deid.search.kanon import Column, People, Sensitive, search
+from unseen.deid.search.kanon import search
+from unseen.deid.search.problem import Column, People, Sensitive
 from unseen.deid.search.quality import AverageClassSize, Discernibility, Entropy, Loss, Precision, Quality
 
 VALUES = 4

@@ -27,7 +27,7 @@ from unseen.deid.models import EntropyDiversity, KMap, TCloseness
 from unseen.deid.mondrian.axis import Numbers, simplest
 from unseen.deid.mondrian.cuts import classes
 from unseen.deid.mondrian.guard import Mondrian
-from unseen.deid.search.kanon import Sensitive
+from unseen.deid.search.problem import Sensitive
 
 ROWS = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 4), st.sampled_from([0, 1, 10, 11, 55])), min_size=4, max_size=60

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from unseen.deid import Hierarchy, KAnonymize, is_k_anonymous
 from unseen.deid.models import DistinctDiversity, TCloseness
 from unseen.deid.search.descent import Descent
-from unseen.deid.search.kanon import Column, search
+from unseen.deid.search.kanon import search
+from unseen.deid.search.problem import Column, Problem
 from unseen.deid.search.quality import Loss
 from unseen.deid.search.sieve import Sieve
 
@@ -177,7 +178,8 @@ def test_the_optimum_with_a_model_on_adult_is_that_of_arx(
 def test_sieve_and_descent_agree(case: tuple[list[Column], list[int], int, int]) -> None:
     """Two ways to search: where no row may be suppressed both are open."""
     table, units, k, _ = case
-    ways = [way(table, np.array(units), k, 0, Loss(), None, None).run() for way in (Sieve, Descent)]
+    problem = Problem(table, np.array(units), k, 0, Loss())
+    ways = [way(problem).run() for way in (Sieve, Descent)]
     assert (ways[0] is None) == (ways[1] is None)
     if ways[0] is not None and ways[1] is not None:
         assert ways[0].score == pytest.approx(ways[1].score, abs=1e-12)

@@ -22,9 +22,10 @@ from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import Model, PopulationModel
-from unseen.deid.models.promises import Promises
+from unseen.deid.promises import Promises
 from unseen.deid.search.downstream import Downstream
-from unseen.deid.search.kanon import Column, Optimum, People, Sensitive, search, strangers
+from unseen.deid.search.kanon import search, strangers
+from unseen.deid.search.problem import Column, Optimum, People, Sensitive
 from unseen.deid.search.quality import Quality, TrialQuality, measure
 from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
 

@@ -17,7 +17,7 @@ from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.schema import EachRow, Schema
 from unseen.core.snapshot import UNIT, source_relation
 from unseen.deid.hierarchies.hierarchy import Hierarchy
-from unseen.deid.search.kanon import Column
+from unseen.deid.search.problem import Column
 
 __all__ = ["OwnTable", "coded", "distinct", "hierarchies_for", "known", "read", "released"]
 

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from unseen.core.compiled import compiled
 from unseen.core.errors import extra
 
-__all__ = ["STRIDE", "compiled", "expanded", "fill", "inlined", "lanes", "round_keys"]
+__all__ = ["STRIDE", "expanded", "fill", "inlined", "lanes", "round_keys"]
 
 numba: Any = extra("numba", "train")
 cgutils: Any = extra("numba.core.cgutils", "train")
@@ -45,15 +46,6 @@ def lanes() -> int:
 
 
 _WIDTHS = {8: {"+aes", "+vaes", "+avx512f", "+avx512bw"}, 4: {"+aes", "+vaes", "+avx2"}, 2: {"+aes", "+ssse3"}}
-
-
-def compiled(function: F) -> F:
-    """The function compiled, free of the interpreter's lock, and kept on disk where there is a folder for it."""
-    try:
-        kept: F = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # there is no folder to keep it in
-        kept = numba.njit(nogil=True, error_model="numpy")(function)
-    return kept
 
 
 def inlined(function: F) -> F:

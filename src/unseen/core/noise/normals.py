@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unseen.core.compiled import compiled
 from unseen.core.noise.entropy import Entropy, counter_mode
-from unseen.core.noise.keystream import STRIDE, compiled, fill, inlined, round_keys
+from unseen.core.noise.keystream import STRIDE, fill, inlined, round_keys
 
 __all__ = ["BLOCK", "FURTHEST", "PART", "WORTH_A_THREAD", "add_normals", "double", "single", "transform"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.deid.mondrian.axis import Axis, Between
-from unseen.deid.search.kanon import Sensitive
+from unseen.deid.search.problem import Sensitive
 
 __all__ = ["Classes", "classes"]
 

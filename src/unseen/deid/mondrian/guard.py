@@ -21,9 +21,9 @@ from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.hierarchies.ladder import texts
 from unseen.deid.models import Model
-from unseen.deid.models.promises import Promises
 from unseen.deid.mondrian.axis import Named, axis
 from unseen.deid.mondrian.cuts import Classes, classes
+from unseen.deid.promises import Promises
 from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
 
 __all__ = ["LocalProof", "Mondrian"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unseen.deid.search.rollup import compiled
+from unseen.core.compiled import compiled
 
 __all__ = ["carry_out", "descend", "median", "propose"]
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.search.kanon import Optimum
 from unseen.deid.search.lattice import Lattice
 from unseen.deid.search.layout import ROWS
+from unseen.deid.search.problem import Optimum, Problem
 from unseen.deid.search.quality import ClassQuality, TrialQuality, code_counts
 from unseen.deid.search.rollup import Table, rolled
 from unseen.deid.search.weighing import Weight
@@ -25,14 +24,15 @@ TIE = 1e-12
 """Scores closer than this count as equal: sums of the same losses in another order differ by less."""
 
 FEW = 20_000
-"""Distinct keys from which on the climb tries every step."""
+"""Distinct keys up to which the climb tries every step."""
 
 
 class Descent(Lattice):
     """One run of the search."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.scratch = self.base.like()
         self.rooms: dict[tuple[int, int], Table] = {}
         self.told = [[_told(counts) for counts in code_counts(column)] for column in self.columns]
         self.bases = {self.width: self.base}
@@ -111,7 +111,6 @@ class Descent(Lattice):
         """From the bottom up, each time the step that leads to the least cost; while keys are many the one that
         costs least for the information that it hides."""
         levels, table, room = [0] * self.width, self.base, self.base.like()
-        self.scratch = self.base.like()
         while True:
             steps = [place for place in range(self.width) if levels[place] < self.tops[place]]
             if not steps:

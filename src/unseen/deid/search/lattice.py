@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.deid.models.demand import Model, PopulationModel
-from unseen.deid.search.kanon import Column, People, Sensitive
+from unseen.deid.search.kernels import weigh
 from unseen.deid.search.layout import ROWS, grouped
-from unseen.deid.search.quality import CellQuality, ClassQuality, Quality, TrialQuality
-from unseen.deid.search.rollup import weigh
+from unseen.deid.search.problem import Column, Problem
+from unseen.deid.search.quality import CellQuality, ClassQuality, TrialQuality
 from unseen.deid.search.weighing import Demands, Weigher, Weight, kept
 
 __all__ = ["Lattice"]
@@ -24,33 +24,15 @@ class Lattice:
     """All combinations of levels, and the table that they generalise. A node at depth d fixes the first d levels.
 
     Args:
-        columns: the quasi-identifiers.
-        units: shape (rows,), a code of each row's unit.
-        k: least number of distinct units in a class.
-        limit: how many rows may be suppressed.
-        quality: what is minimised.
-        sensitive: what else is demanded of a class.
-        people: the same, of a population.
+        problem: what is searched.
     """
 
-    def __init__(
-        self,
-        columns: Sequence[Column],
-        units: Codes,
-        k: int,
-        limit: int,
-        quality: Quality,
-        sensitive: Sensitive | None,
-        people: People | None,
-    ) -> None:
-        self.columns, self.k, self.limit, self.quality = columns, k, limit, quality
+    def __init__(self, problem: Problem) -> None:
+        columns, units, sensitive, people = problem.columns, problem.units, problem.sensitive, problem.people
+        self.columns, self.k, self.limit, self.quality = columns, problem.k, problem.limit, problem.quality
         self.count, self.width = len(units), len(columns)
-        self.codes, self.units, self.sensitive, self.people = (
-            [column.codes for column in columns],
-            units,
-            sensitive,
-            people,
-        )
+        self.codes = [column.codes for column in columns]
+        self.units, self.sensitive, self.people = units, sensitive, people
         self.tops = tuple(column.levels - 1 for column in columns)
         self.sizes = [len(column.loss[0]) for column in columns]
         self.layout, self.base, self.slots = grouped(
@@ -60,8 +42,8 @@ class Lattice:
             None if sensitive is None else sensitive.codes,
             None if people is None else people.columns,
         )
-        demands = Demands(k, *self._models())
-        self.weigher = Weigher(self.layout, demands, limit, self.slots, len(self.base))
+        demands = Demands(self.k, *self._models())
+        self.weigher = Weigher(self.layout, demands, self.limit, self.slots, len(self.base))
         self.maps = [self._maps(column) for column in columns]
         self.means, self.gaps, self.starts, self.hidden = self._costs()
         fields = self.layout.columns

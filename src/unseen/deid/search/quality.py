@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from unseen.core.errors import InvalidRequest, shown
 
 if TYPE_CHECKING:
-    from unseen.deid.search.kanon import Column
+    from unseen.deid.search.problem import Column
 
 __all__ = [
     "AverageClassSize",

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.deid.search.kanon import Column, Optimum, Sensitive
+from unseen.deid.search.kernels import accumulate, mapped, spread
 from unseen.deid.search.lattice import Lattice
-from unseen.deid.search.quality import CellQuality, Quality
-from unseen.deid.search.rollup import Table, accumulate, mapped, rolled, spread
+from unseen.deid.search.problem import Optimum, Problem
+from unseen.deid.search.quality import CellQuality
+from unseen.deid.search.rollup import Table, rolled
 from unseen.deid.search.weighing import Weight
 
 __all__ = ["Sieve"]
@@ -36,14 +36,14 @@ class Sieve(Lattice):
     """One run of the search, for a limit of 0 and a cost of cells."""
 
     @staticmethod
-    def fits(columns: Sequence[Column], limit: int, quality: Quality, sensitive: Sensitive | None) -> bool:
+    def fits(problem: Problem) -> bool:
         """Whether it can be used: no suppression, a cost known beforehand, and a lattice that memory holds."""
-        nodes = math.prod(column.levels for column in columns)
-        values = 1 if sensitive is None else int(sensitive.codes.max()) + 1
-        return limit == 0 and isinstance(quality, CellQuality) and nodes * values <= MOST
+        nodes = math.prod(column.levels for column in problem.columns)
+        values = 1 if problem.sensitive is None else int(problem.sensitive.codes.max()) + 1
+        return problem.limit == 0 and isinstance(problem.quality, CellQuality) and nodes * values <= MOST
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
         self.shape = tuple(column.levels for column in self.columns)
         self.room, self.result = self.base.like(), self.base.like()
         steps = np.cumprod([1, *reversed(self.shape)])[-2::-1].tolist()

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.deid.models.demand import Counts, Model, PopulationModel
+from unseen.deid.search.kernels import histogram, lacking
 from unseen.deid.search.layout import ROWS, Layout, grouped, packed
-from unseen.deid.search.rollup import Slots, Table, histogram, lacking, rolled
+from unseen.deid.search.rollup import Slots, Table, rolled
 
 __all__ = ["Demands", "Weigher", "Weight", "kept"]
 

@@ -15,7 +15,7 @@ from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import DistinctDiversity, Model, PopulationModel, TCloseness
-from unseen.deid.search.kanon import Column, People, Sensitive
+from unseen.deid.search.problem import Column, People, Sensitive
 from unseen.deid.table import OwnTable, coded, distinct
 
 __all__ = ["Promises"]
