@@ -16,9 +16,10 @@ import numpy as np
 import pandas as pd
 
 import unseen as un
-from unseen.deid.mondrian.axis import Axis, Numbers
+from unseen.deid.mondrian.axis import Axis
 from unseen.deid.mondrian.cuts import classes
 from unseen.deid.mondrian.guard import Mondrian
+from unseen.deid.mondrian.numbers import Numbers
 
 RUNS = 5
 K = 5

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import unseen as un
 from unseen.attack import Homogeneity
 from unseen.attack.homogeneity import greatest_share
 from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Interval, Members
 from unseen.core.guarantee import KAnonymity
+from unseen.core.privacy_models import Diverse, Held
 from unseen.core.release import Release
 from unseen.report.claims import Report, Verdict
 
@@ -161,6 +164,97 @@ def test_a_file_is_read_and_a_table_that_nobody_matches_confirms_nothing(tmp_pat
     assert strangers.audit(release(ALIKE)).verdict is Verdict.INCONCLUSIVE
 
 
+def promising(rows: list[tuple[str, str, str]], *models: Held, rows_per_unit: int = 1) -> Release[Any]:
+    frame = pd.DataFrame(rows, columns=["age", "zip", "ill"])
+    return Release(frame, None, KAnonymity(2, ("age", "zip"), None, models, rows_per_unit), None, covers=COVERS)
+
+
+DISTINCT, EVEN = Diverse("three values", "", "ill", 3), Diverse("as uncertain as 2.9", "", "ill", 3, 2.9)
+
+
+@pytest.mark.parametrize("l", [3, un.deid.EntropyDiversity(2.9)], ids=str)
+def test_what_is_claimed_is_what_the_release_itself_promises(l: Any) -> None:  # noqa: E741
+    frame = pd.DataFrame({"age": np.arange(300) % 100, "ill": list("xyz") * 100})
+    hierarchies = {"age": un.deid.Hierarchy.intervals(0, 100, widths=[10, 50])}
+    made = un.deid.KAnonymize(3, ["age"], hierarchies=hierarchies, l=l, sensitive="ill").release(frame)
+    report = Homogeneity(frame[["age"]], "ill").audit(made)
+    assert report.claimed == (0 if l == 3 else greatest_share(2.9, 3)) and report.verdict is Verdict.HOLDS
+    assert Homogeneity(frame[["age"]], "ill", ruled_out=1).audit(made).claimed == 0
+    assert Homogeneity(frame[["age"]], "ill", ruled_out=2).audit(made).claimed is None
+
+
+@pytest.mark.parametrize("claim", [{"distinct_l": 3}, {"entropy_l": 2.9}, {}], ids=str)
+@pytest.mark.parametrize("model", [DISTINCT, EVEN], ids=["distinct", "entropy"])
+def test_who_knows_less_than_the_claim_is_about_cannot_confirm_it(claim: dict[str, Any], model: Diverse) -> None:
+    people, truth = people_of(DIVERSE)
+    for known, verdict in ((["age"], Verdict.INCONCLUSIVE), (["age", "zip"], Verdict.HOLDS)):
+        report = Homogeneity(people[known], "ill", truth=truth, **claim).audit(promising(DIVERSE, model))
+        assert report.verdict is verdict and ("cannot confirm" in " ".join(report.notes)) == (known == ["age"])
+    alike, truth = people_of(ALIKE)  # but they may refute it
+    claim = dict.fromkeys(claim, 2)
+    assert Homogeneity(alike[["age"]], "ill", truth, **claim).audit(promising(ALIKE, model)).verdict is Verdict.BROKEN
+
+
+@pytest.mark.parametrize("claim", [{"distinct_l": 3}, {"entropy_l": 2.9}, {}], ids=str)
+def test_nothing_is_claimed_against_who_knows_more_than_the_quasi_identifiers(claim: dict[str, Any]) -> None:
+    people, truth = people_of(DIVERSE)
+    table = promising(DIVERSE, DISTINCT, EVEN)
+    wide = replace(table, value=table.value.assign(job=range(len(DIVERSE))))
+    attack = Homogeneity(people.assign(job=range(len(DIVERSE))), "ill", truth, ["age", "zip", "job"], **claim)
+    report = attack.audit(wide)
+    assert report.figures["certain"] == 1 and report.claimed is None and report.verdict is Verdict.NO_CLAIM
+    assert "promises nothing against who also knows 'job'" in " ".join(report.notes)
+    assert "less diversity" not in " ".join(report.notes)
+
+
+def entropy_l(ills: list[str]) -> float:
+    """The entropy diversity of a class."""
+    share = np.array(list(Counter(ills).values())) / len(ills)
+    return math.exp(-(share * np.log(share)).sum())
+
+
+DIVERSE_CLASSES = st.dictionaries(
+    st.tuples(st.sampled_from(["young", "old", "*"]), st.sampled_from(["town", "1", "*"])),
+    st.lists(st.sampled_from("xyz"), min_size=2, max_size=9).filter(lambda ills: len(set(ills)) > 1),
+    min_size=1,
+)
+
+
+@given(DIVERSE_CLASSES, st.integers(0, 11), st.booleans(), st.booleans())
+def test_no_choice_of_people_breaks_a_claim_of_entropy_that_is_true(
+    classes: dict[tuple[str, str], list[str]], chosen: int, with_truth: bool, both: bool
+) -> None:
+    """Everybody with one value, 1,000 times over: their own values are all guessed right where it is the likeliest."""
+    found = min(map(entropy_l, classes.values()))
+    rows = [(*one, ill) for one, ills in classes.items() for ill in ills]
+    age, _, ill = rows[chosen % len(rows)]
+    people = pd.DataFrame({"age": [{"young": 20, "old": 60, "*": 20}[age]] * 1000, "zip": ["1"] * 1000})
+    known = people if both else people[["age"]]
+    for l in (None, min(found, len({row[-1] for row in rows}))):  # noqa: E741
+        table = promising(rows) if l else promising(rows, Diverse("even", "", "ill", math.ceil(found - 1e-9), found))
+        report = Homogeneity(known, "ill", truth=[ill] * 1000 if with_truth else None, entropy_l=l).audit(table)
+        assert report.claimed is not None and report.verdict is not Verdict.BROKEN
+    assert "without regard to the value" in " ".join(report.notes)
+
+
+def test_people_with_flu_alone_do_not_break_what_holds_of_their_class() -> None:
+    rows = [("young", "town", ill) for ill in "xxyz" * 30]
+    people, _ = people_of([row for row in rows if row[-1] == "x"])
+    table = promising(rows, Diverse("even", "", "ill", 3, 2.8))
+    report = Homogeneity(people, "ill", truth=["x"] * len(people)).audit(table)
+    assert report.figures["guessed right"] == 1 and value(report) == 0.5 and report.verdict is Verdict.HOLDS
+
+
+def test_a_unit_of_several_rows_weighs_as_its_promise_says() -> None:
+    """Three units, one value each, of which one has six rows: even by units, and most rows are of one value."""
+    rows = [("young", "town", ill) for ill in "xxxxxxyz" * 50]
+    people, truth = people_of(rows)
+    for rows_per_unit, verdict in ((6, Verdict.HOLDS), (1, Verdict.BROKEN)):
+        report = Homogeneity(people, "ill", truth).audit(promising(rows, EVEN, rows_per_unit=rows_per_unit))
+        assert value(report) == 0.75 and report.verdict is verdict
+        assert ("less diversity" in " ".join(report.notes)) == (rows_per_unit == 1)
+
+
 PEOPLE = pd.DataFrame({"age": [20], "zip": ["1"]})
 
 
@@ -169,15 +263,15 @@ PEOPLE = pd.DataFrame({"age": [20], "zip": ["1"]})
     [
         (lambda: Homogeneity("nowhere.csv", "ill"), "no such file"),
         (lambda: Homogeneity(PEOPLE, ""), "the name of a released column"),
-        (lambda: Homogeneity(PEOPLE, "ill", columns="age"), "a list of columns"),
-        (lambda: Homogeneity(PEOPLE, "ill", columns=["ill"]), "other than the sensitive"),
+        (lambda: Homogeneity(PEOPLE, "ill", columns="age"), "distinct column names"),
+        (lambda: Homogeneity(PEOPLE, "ill", columns=["ill"]), "other than 'ill'"),
         (lambda: Homogeneity(PEOPLE, "ill", ruled_out=-1), "ruled_out"),
         (lambda: Homogeneity(PEOPLE, "ill", distinct_l=1), "distinct_l"),
         (lambda: Homogeneity(PEOPLE, "ill", entropy_l=1), "entropy_l"),
         (lambda: Homogeneity(PEOPLE, "ill", entropy_l=2, distinct_l=2), "entropy_l alone"),
         (lambda: Homogeneity(PEOPLE, "ill", entropy_l=2, ruled_out=1), "entropy_l alone"),
-        (lambda: Homogeneity(PEOPLE, "pay").audit(release(ALIKE)), "the release has"),
-        (lambda: Homogeneity(PEOPLE, "ill", columns=["sex"]).audit(release(ALIKE)), "columns of both tables"),
+        (lambda: Homogeneity(PEOPLE, "pay").audit(release(ALIKE)), "the release lacks 'pay'"),
+        (lambda: Homogeneity(PEOPLE, "ill", columns=["sex"]).audit(release(ALIKE)), "auxiliary lacks 'sex'"),
         (lambda: Homogeneity(PEOPLE.head(0), "ill").audit(release(ALIKE)), "no people"),
         (lambda: Homogeneity(PEOPLE, "ill", truth=["x", "y"]).audit(release(ALIKE)), "2 entries"),
         (lambda: Homogeneity(PEOPLE, "ill", distinct_l=4).audit(release(ALIKE)), "2 sensitive values"),

@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from unseen.attack import Linkage
+from unseen.attack import correspondence as pairs
 from unseen.attack import matching as module
 from unseen.attack.matching import Column, Matching
 from unseen.core.errors import InvalidRequest
-from unseen.core.generalised import Anything, Interval, Members, Prefix
+from unseen.core.generalised import Anything, Interval, Members, Period, Prefix
 from unseen.core.guarantee import KAnonymity
 from unseen.core.release import Release
+from unseen.deid import Hierarchy
 from unseen.report.claims import Verdict
 
 AGE = {"20-29": Interval(20, 30), "30+": Interval(30, 99, closed=True), "any": Anything()}
@@ -33,18 +35,30 @@ def release(frame: Any, k: int | None = 5, covers: Any = None, columns: tuple[st
     return Release(frame, None, guarantee, None, covers=covers)
 
 
+def covered(cover: Any, value: Any) -> bool:
+    """What each kind of cover says, without its own code."""
+    if isinstance(cover, Interval):
+        try:
+            number = float(value)
+        except ValueError:
+            return False
+        return cover.low <= number < cover.high or (cover.closed and number == cover.high)
+    if isinstance(cover, Prefix):
+        code = value if isinstance(value, str) else f"{value or 0:05}"  # a reader of types lost its leading zeros
+        return code[: len(cover.start)] == cover.start
+    assert isinstance(cover, Members)
+    return any(str(value) == one or (isinstance(value, float) and f"{value:.0f}" == one) for one in cover.values)
+
+
 def can_be(label: Any, value: Any, covers: dict[str, Any]) -> bool:
     """The rule in its plainest words."""
     missing = value is None or value != value
-    if label in covers:
-        cover = covers[label]
-        if isinstance(cover, Prefix) and not isinstance(value, str):
-            value = f"{value or 0:05}"  # a code whose reader lost its leading zeros
-        return isinstance(cover, Anything) or (not missing and bool(cover.mask(np.array([value]))[0]))
-    if label == "*":
+    if label == "*" or isinstance(covers.get(label), Anything):
         return True
     if label is None or missing:
         return label is None and missing
+    if label in covers:
+        return covered(covers[label], value)
     try:
         return float(label) == float(value)
     except ValueError:
@@ -189,6 +203,66 @@ def test_a_release_of_no_rows_gives_nobody_away() -> None:
     assert found.measured is not None and found.measured.value == 0
 
 
+@pytest.mark.parametrize("hierarchy", [Hierarchy.flat(range(2**60, 2**60 + 100)), None], ids=["flat", "intervals"])
+def test_whole_numbers_that_no_double_tells_apart_are_matched_exactly(hierarchy: Any) -> None:
+    numbers = list(range(2**60, 2**60 + 100))
+    found = hierarchy or Hierarchy.intervals(0, 2.0**61, widths=[2.0**60])
+    table = pd.DataFrame({"age": numbers})
+    made = release(table, 5, {"age": found.covers(0, numbers)}, ("age",))
+    for truth in (None, np.arange(100)):
+        report = Linkage(table, truth=truth).audit(made)
+        assert report.measured is not None and report.measured.value == 1 and report.verdict is Verdict.BROKEN
+    texts = Linkage(table.astype(str)).audit(made)
+    assert texts.measured is not None and texts.measured.value == 1
+
+
+def test_any_row_of_a_person_who_has_several_is_a_right_guess() -> None:
+    """96 rows of one unit in a class of five units: the guess succeeds with .96, as the promise about units says."""
+    table = pd.DataFrame({"age": ["20-29"] * 100, "zip": ["02***"] * 100})
+    people = pd.DataFrame({"age": [25] * 5, "zip": ["02139"] * 5})
+    rows: list[Any] = [list(range(96)), [96], np.array([97]), 98, (99,)]
+    covers = {"age": AGE, "zip": ZIP}
+    found = Linkage(people, truth=rows).audit(release(table, covers=covers))
+    assert found.figures["expected share"] == pytest.approx((0.96 + 4 * 0.01) / 5)
+    every = Linkage(people.iloc[[0] * 400], truth=[rows[0]] * 400)
+    assert every.audit(release(table, covers=covers)).verdict is Verdict.BROKEN
+    honest = Release(table, None, KAnonymity(5, ("age", "zip"), "person", (), 96), None, covers=covers)
+    report = every.audit(honest)
+    assert report.claimed == 0.96 == report.figures["expected share"] and report.verdict is Verdict.HOLDS
+    assert Linkage(people.iloc[[0] * 400]).audit(honest).verdict is Verdict.INCONCLUSIVE  # it counts one row each
+
+
+persons = st.lists(st.sampled_from("abc"), min_size=1, max_size=6)
+
+
+@given(persons, st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abc")), min_size=1, max_size=12), st.data())
+def test_the_expected_share_counts_each_persons_own_rows(people: list[str], rows: Any, data: Any) -> None:
+    own = data.draw(st.lists(st.sets(st.integers(0, len(rows) - 1)), min_size=len(people), max_size=len(people)))
+    truth = [[*one, *one] or [-1] for one in map(sorted, own)]  # a row named twice is one row
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "PAIRS", data.draw(st.integers(1, 9)))
+        table = pd.DataFrame(rows, columns=["n", "name"])
+        found = Linkage(pd.DataFrame({"name": people}), truth=truth).audit(table)
+    expected = 0.0
+    for person, mine in zip(people, own, strict=True):
+        fits = {index for index, (_, name) in enumerate(rows) if name == person}
+        expected += len(fits & mine) / len(fits) / len(people) if fits else 0
+    assert found.figures["expected share"] == pytest.approx(expected)
+    assert f"{sum(not one for one in own)} of {len(people)} people are not" in " ".join(found.notes)
+
+
+def test_stamps_with_a_time_zone_match_what_is_told_of_their_local_time() -> None:
+    stamps = pd.date_range("2024-01-31 20:00", periods=40, freq="6h", tz="America/New_York")
+    people = pd.DataFrame({"age": stamps})
+    months = {"2024-01": Period("2024-01-01", "2024-01-31"), "2024-02": Period("2024-02-01", "2024-02-29")}
+    table = pd.DataFrame({"age": stamps.strftime("%Y-%m")})
+    found = Linkage(people, truth=np.arange(40)).audit(release(table, covers={"age": months}, columns=("age",)))
+    assert found.figures["matched to no row"] == 0 and found.figures["expected share"] == pytest.approx(2 / 40)
+    for told in (stamps.tz_localize(None), stamps.tz_localize(None).astype(str)):
+        again = Linkage(people, truth=np.arange(40)).audit(pd.DataFrame({"age": told}))
+        assert again.figures["expected share"] == 1
+
+
 FRAME = pd.DataFrame({"age": [1, 2]})
 
 
@@ -201,6 +275,12 @@ FRAME = pd.DataFrame({"age": [1, 2]})
         (lambda: Linkage(FRAME, seed=-1), "seed"),
         (lambda: Linkage(FRAME, truth=[0, float("nan")]), "whole numbers"),
         (lambda: Linkage(FRAME, truth=[0.5, 1]), "whole numbers"),
+        (lambda: Linkage(FRAME, truth=[[0], [0.5]]), "whole numbers"),
+        (lambda: Linkage(FRAME, truth=[[0], ["x"]]), "whole numbers"),
+        (lambda: Linkage(FRAME, truth=[[0], [[1], 2]]), "whole numbers"),
+        (lambda: Linkage(FRAME, truth="01"), "whole numbers"),
+        (lambda: Linkage(FRAME, truth=[[0], [0, 2]]).audit(FRAME), "rows 0 to 2"),
+        (lambda: Linkage(FRAME, truth=[[0], [1], []]).audit(FRAME), "3 entries"),
         (lambda: Linkage(FRAME, truth=[0]).audit(FRAME), "1 entries"),
         (lambda: Linkage(FRAME, truth=[0, 2]).audit(FRAME), "rows 0 to 2"),
         (lambda: Linkage(FRAME, columns="age"), "distinct column names"),

@@ -52,9 +52,11 @@ PRIVATE = ("id", "age", "zip")  # of these the values themselves are secret; the
 SHIFT = 7_000_003  # what the noise of these tests adds: no exact count then stands anywhere by luck
 
 
-def shielded(folder: Path, name: str = "a", frame: pd.DataFrame = TABLE, **changed: Any) -> Any:
+def shielded(
+    folder: Path, name: str = "a", frame: pd.DataFrame = TABLE, most_rows: int = MOST_ROWS, **changed: Any
+) -> Any:
     """The table above, protected."""
-    return protect(folder, frame, name, max_rows_per_unit=MOST_ROWS, quasi_identifiers=("age", "zip"), **changed)
+    return protect(folder, frame, name, max_rows_per_unit=most_rows, quasi_identifiers=("age", "zip"), **changed)
 
 
 @contextmanager
@@ -336,7 +338,7 @@ def test_nothing_that_leaves_with_a_release_is_an_unkeyed_function_of_the_data(
     kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for place, act in enumerate(RELEASES[kind]):
-        data = shielded(tmp_path, str(place))
+        data = shielded(tmp_path, str(place), most_rows=4 if kind in FRAMES else MOST_ROWS)
         assert leaves(act, data, tmp_path, caplog, capfd).holds(counts=kind not in FRAMES) == set()
 
 
@@ -351,8 +353,9 @@ def test_nothing_that_a_ledger_writes_is_an_unkeyed_function_of_the_data(tmp_pat
     """Also where it keeps a release for its request, and was told that the data are others now."""
     data = shielded(tmp_path)
     with noise_that_shifts():
-        for kind in ("Count", "Mean", "Histogram", "KAnonymize"):
+        for kind in ("Count", "Mean", "Histogram"):
             RELEASES[kind][0](data)
+        un.deid.Generalize({"age": -1, "zip": -1}).release(data)
         Count(0.25, by="ill").release(data, purpose="again", request="the same")
     with pytest.raises(un.UnseenError) as refused:
         shielded(tmp_path, frame=TABLE.iloc[1:])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unseen.core.generalised import Anything, Cover, Interval, Members, Prefix
+from unseen.core.generalised import Anything, Cover, Interval, Members, Prefix, itself
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 
@@ -31,6 +31,22 @@ def test_an_interval_reads_numbers_in_texts_and_covers_no_other_text(kind: str) 
         False,
         False,
     ]
+
+
+@given(st.integers(-(2**62), 2**62), st.integers(-2, 2))
+def test_a_whole_number_covers_itself_alone_though_it_is_no_double(value: int, apart: int) -> None:
+    for one in (value, np.int64(value)):
+        for kind in (np.int64, np.str_, object):
+            found = itself(one).mask(np.array([value + apart, value], dtype=kind))
+            assert found.tolist() == [apart == 0, True]
+    assert itself(value).to_dict() == {"interval": [value, value], "closed": True}
+
+
+def test_what_stands_for_itself_is_a_number_or_a_text() -> None:
+    assert itself(2.5) == Interval(2.5, 2.5, closed=True) == itself(np.float32(2.5)) and itself(True) == itself("True")
+    assert itself(27).mask(np.array([27.0, 26.999])).tolist() == [True, False] and itself("027").mask(
+        np.array(["027", "27"])
+    ).tolist() == [True, False]
 
 
 @given(st.lists(st.integers(-5, 5)), st.frozensets(st.integers(-5, 5)))

@@ -78,6 +78,20 @@ def test_a_csv_that_is_not_a_table_is_a_fault_and_no_guess(tmp_path: Path, text:
         read(tmp_path / "t.csv", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [('a,b\n1,2\n"3,4\n5,6\n', 3), ('a,b\n"x\ny",2\n3,"', 4), ('a,b\n5" pipe,2\n"3,4\n', 3), ('a,b\n"""3,4\n', 2)],
+)
+def test_no_row_is_lost_after_a_quotation_mark_that_is_never_closed(tmp_path: Path, text: str, line: int) -> None:
+    with pytest.raises(DataFault, match=f"line {line} "):
+        read(tmp_path / "t.csv", text)
+
+
+def test_a_column_without_a_name_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataFault, match=r"column 1 .* no name"):
+        read(tmp_path / "t.csv", ",a\n0,1\n")
+
+
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 def test_what_divides_the_header_divides_the_rows_whatever_they_hold(tmp_path: Path, mark: str) -> None:
     others = ",;\t|".replace(mark, "")

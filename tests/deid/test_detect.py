@@ -6,8 +6,9 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import string
-import time
+import sys
 from itertools import pairwise
+from types import FrameType
 
 import pytest
 from hypothesis import assume, given, settings
@@ -332,21 +333,28 @@ HOSTILE = (
 )
 
 
+def steps(text: str) -> int:
+    """How many calls, of Python and of C, a search makes."""
+    count = 0
+
+    def told(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(told)
+    try:
+        list(found_in([text], PATTERNS, 0.0))
+    finally:
+        sys.setprofile(before)
+    return count
+
+
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_hostile_text_takes_time_in_proportion(piece: str) -> None:
-    """Twelve times the text may take at most forty times as long: a quadratic pattern would take 144 times."""
-    small, large = piece * (2**13 // len(piece)), piece * (12 * 2**13 // len(piece))
-
-    def took(chosen: str) -> float:
-        best = float("inf")
-        for _ in range(2):
-            began = time.thread_time()
-            for _ in found_in([chosen], PATTERNS, 0.0):
-                pass
-            best = min(best, time.thread_time() - began)
-        return best
-
-    assert took(large) <= 40 * took(small) + 0.05
+def test_hostile_text_takes_steps_in_proportion(piece: str) -> None:
+    """Steps inside one match of a pattern are not counted: `benchmarks/bench_detection.py` has these texts' speed."""
+    small, large = piece * (2**11 // len(piece)), piece * (2**13 // len(piece))
+    assert steps(large) <= 5 * steps(small)
 
 
 def test_a_hostile_megabyte_is_read_to_its_end() -> None:

@@ -19,7 +19,7 @@ from unseen.deid.detect.calibration import Recall, overall, recall
 from unseen.deid.detect.columns import Suggestion
 from unseen.deid.detect.defaults import patterns
 from unseen.deid.detect.finding import Entity, Finding
-from unseen.deid.detect.measured import CORPUS, GENERATED
+from unseen.deid.detect.measured import CORPUS, GENERATED, SEEN
 from unseen.deid.detect.phone import Phone
 from unseen.deid.detect.recogniser import Recogniser
 from unseen.deid.detect.safe_harbor import SafeHarbor, Verdict
@@ -144,6 +144,15 @@ def test_a_scan_prints_its_expected_recall_and_never_the_text() -> None:
         assert "jane" not in shown and "0142" not in shown
 
 
+def test_a_name_that_is_a_value_is_not_printed() -> None:
+    frame = pl.DataFrame({SECRET: ["a@b.co"], "age": ["40"], "212-555-0142": ["x"]})
+    found, report = searched(frame), SafeHarbor(PATTERNS).check(frame)
+    assert "column 1: " in str(found) and "column 3: " in str(found) and "age: " in str(found)
+    assert "in column 1" in str(report)
+    for shown in (str(found), str(report)):
+        assert "jane" not in shown and "0142" not in shown
+
+
 def test_an_error_never_holds_the_text() -> None:
     for wrong in ({"a": SECRET}, SECRET.encode(), 7):
         with pytest.raises(InvalidRequest) as told:
@@ -163,13 +172,25 @@ def test_a_declared_region_makes_its_national_numbers_surer() -> None:
 def test_recall_is_the_measured_share_with_a_beta_interval() -> None:
     from scipy.stats import beta
 
-    for entity, (hit, missed) in (CORPUS | GENERATED).items():
-        if entity in CORPUS:
-            hit, missed = CORPUS[entity]
+    for entity, (hit, missed, whole) in (GENERATED | CORPUS).items():
         known = recall(entity)
         assert known is not None and known.low < known.value <= known.high <= 1
         assert known.low == pytest.approx(beta.ppf(0.025, hit + 0.5, missed + 0.5))
+        assert known.whole == pytest.approx(known.value * whole / hit)
+        assert known.at_best == (entity not in CORPUS or entity in SEEN) == ("at best" in str(known))
     assert recall(Entity.TITLE) is None
+
+
+def test_what_is_found_whole_is_told_beside_what_is_touched() -> None:
+    street = recall(Entity.STREET_ADDRESS)
+    assert street is not None and 0 < street.whole < street.value and f"whole {street.whole:.3f}" in str(street)
+    assert "whole" in str(searched(f"write to {SECRET}"))
+
+
+def test_a_rule_quotes_the_kind_that_is_found_worst() -> None:
+    quoted = SafeHarbor(PATTERNS).check(["nothing"])["B"].recall
+    kinds = (Entity.STREET_ADDRESS, Entity.POSTAL_CODE, Entity.LOCATION)
+    assert quoted is not None and quoted.value == min(known.value for one in kinds if (known := recall(one)))
 
 
 def test_the_overall_recall_weighs_kinds_by_what_was_probably_there() -> None:
@@ -179,6 +200,9 @@ def test_the_overall_recall_weighs_kinds_by_what_was_probably_there() -> None:
     assert isinstance(both, Recall)
     assert both.value == pytest.approx(40 / (30 / person.value + 10 / mail.value))
     assert both.low < both.value < both.high
+    there = (30 / person.value, 10 / mail.value)
+    assert both.whole == pytest.approx((there[0] * person.whole + there[1] * mail.whole) / sum(there))
+    assert both.at_best
     assert overall({}) is None and overall({Entity.TITLE: 4}) is None
 
 

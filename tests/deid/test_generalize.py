@@ -66,7 +66,8 @@ def test_the_table_is_what_the_levels_say_and_k_is_counted_in_units(
     labels = classes(frame, levels, hierarchies)
     units = Counter(label for label, _ in set(zip(labels, frame["person"], strict=True)))
     kept = sorted(label for label in labels if units[label] >= k)
-    data = un.protect(frame, unit="person", columns=COLUMNS)
+    most = int(frame["person"].value_counts().max())
+    data = un.protect(frame, unit="person", columns=COLUMNS, max_rows_per_unit=most)
     guard = Generalize(levels, k, share, hierarchies)
     assert isinstance(guard.cost(data), un.KAnonymity)
     if len(labels) - len(kept) > share * len(labels) + 1e-9:
@@ -74,7 +75,7 @@ def test_the_table_is_what_the_levels_say_and_k_is_counted_in_units(
             guard.release(data)
         return
     made = guard.release(data)
-    assert made.guarantee == un.KAnonymity(k, tuple(levels), "person")
+    assert made.guarantee == un.KAnonymity(k, tuple(levels), "person", rows_per_unit=most)
     released = [tuple(map(str, row)) for row in made.value[list(levels)].itertuples(index=False)]
     assert sorted(released) == kept
     assert made.proof.suppressed == len(labels) - len(kept)

@@ -67,12 +67,14 @@ def test_every_class_has_k_rows_and_each_cell_covers_what_it_came_from(
 )
 def test_k_counts_units_and_not_rows(rows: Any, owners: list[int], k: int, people: Any) -> None:
     table = people(rows).assign(person=[f"p{owner}" for owner in owners[: len(rows)]])
+    most = int(table["person"].value_counts().max())
     # The unit's value goes along in a declared column, so that the classes can be counted from outside.
     data = un.protect(
         table.assign(witness=table["person"]),
         unit="person",
         columns={**COLUMNS, "witness": un.Categorical(*[f"p{at}" for at in range(9)])},
         quasi_identifiers=QUASI,
+        max_rows_per_unit=most,
     )
     if table["person"].nunique() < k:
         with pytest.raises(DataFault):
@@ -81,7 +83,10 @@ def test_k_counts_units_and_not_rows(rows: Any, owners: list[int], k: int, peopl
     release = KAnonymize(k, suppress_at_most=0.1).release(data)
     assert "person" not in release.value.columns and "note" not in release.value.columns
     assert release.value.groupby(QUASI)["witness"].nunique().min() >= k
-    assert release.guarantee == un.KAnonymity(k, tuple(QUASI), "person")
+    promised = un.KAnonymity(k, tuple(QUASI), "person", rows_per_unit=most)
+    assert release.guarantee == promised
+    for _, members in release.value.groupby(QUASI):
+        assert members["witness"].value_counts(normalize=True).max() <= promised.share + 1e-12
 
 
 @FIXED
@@ -304,10 +309,10 @@ def test_each_model_holds_of_each_released_class(
         assert len(members) >= 2 and members["ill"].nunique() >= 2
         assert (shares - whole_shares).clip(lower=0).sum() <= 0.5 + 1e-9
     assert isinstance(release.guarantee, un.KAnonymity)
-    assert release.guarantee.models == (
+    assert [one.sentence for one in release.guarantee.models] == [
         "each class has at least 2 values of ill",
         "ill is in each class within 0.5 (equal distance) of its distribution in the table",
-    )
+    ]
     assert "values that a whole class shares" not in str(release.guarantee)
     assert "how frequent one of the values is" in str(release.guarantee)
 
@@ -389,3 +394,23 @@ def test_dates_of_a_frame_are_told_as_dates() -> None:
     days = pd.to_datetime(["2020-01-01", "2020-01-02", "2020-02-01", "2020-02-02"])
     guard = KAnonymize(2, ["day"], 0, hierarchies={"day": Hierarchy.dates("2020-01-01", "2020-12-31")})
     assert sorted(set(guard.release(pd.DataFrame({"day": days})).value["day"])) == ["2020-01", "2020-02"]
+
+
+def test_a_unit_with_more_rows_than_were_declared_is_refused() -> None:
+    """96 of 100 rows of a class would be one person's, and a guess would be right 96 times in 100."""
+    rows = pd.DataFrame({"person": ["a"] * 96 + list("bcde"), "age": [40] * 100})
+    data = un.protect(rows, unit="person", columns={"age": un.Range(0, 99)}, quasi_identifiers=["age"])
+    for guard in (KAnonymize(5), un.deid.Mondrian(5), un.deid.Generalize({"age": 0}, 5)):
+        with pytest.raises(DataFault, match="96 rows, and 1 were declared"):
+            guard.release(data)
+    assert un.deid.Generalize({"age": 0}).release(data).guarantee == un.Nothing(
+        "levels were chosen by hand, and no k was checked"
+    )
+
+
+def test_an_empty_table_keeps_no_promise_about_a_population() -> None:
+    nobody, crowd = pd.DataFrame({"age": np.zeros(0, np.int64)}), pd.DataFrame({"age": [1, 2, 3]})
+    presence = [un.deid.DeltaPresence(0.5, 0.1)]
+    guard = KAnonymize(2, ["age"], 0, {"age": Hierarchy.intervals(0, 9, [3])}, models=presence, population=crowd)
+    with pytest.raises(DataFault, match="empty table"):
+        guard.release(nobody)

@@ -87,7 +87,7 @@ def test_distances_are_the_least_work(one: Any, other: Any) -> None:
 
 
 def test_a_class_of_the_papers_examples() -> None:
-    """Li, Li and Venkatasubramanian 2007, section 5: salaries 3k-5k against 3k-11k, 6k, 8k and 11k against the same."""
+    """Li, Li and Venkatasubramanian 2007, their example: salaries 3k-5k or 6k, 8k and 11k against 3k-11k."""
     table = np.ones(9, dtype=int)
     low, mixed = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0]), np.array([0, 0, 0, 1, 0, 1, 0, 0, 1])
     between = Ordered().of(np.arange(3, 12)).between(np.stack([low, mixed]) / 3, table[None] / 9)

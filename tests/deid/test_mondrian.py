@@ -24,9 +24,9 @@ import unseen as un
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.deid import Hierarchy, is_k_anonymous
 from unseen.deid.models import EntropyDiversity, KMap, TCloseness
-from unseen.deid.mondrian.axis import Numbers, simplest
 from unseen.deid.mondrian.cuts import classes
 from unseen.deid.mondrian.guard import Mondrian
+from unseen.deid.mondrian.numbers import Numbers, simplest
 from unseen.deid.search.problem import Sensitive
 
 ROWS = st.lists(
@@ -267,11 +267,13 @@ def test_with_models_the_classes_are_those_of_the_rule_too(seed: int, rows: int,
 @given(rows=ROWS, owners=st.lists(st.integers(0, 8), min_size=60, max_size=60), k=st.integers(2, 3))
 def test_k_counts_units_and_not_rows(rows: Any, owners: list[int], k: int, people: Any) -> None:
     table = people(rows).assign(person=[f"p{owner}" for owner in owners[: len(rows)]])
+    most = int(table["person"].value_counts().max())
     data = un.protect(
         table.assign(witness=table["person"]),
         unit="person",
         columns={**COLUMNS, "witness": un.Categorical(*[f"p{at}" for at in range(9)])},
         quasi_identifiers=QUASI,
+        max_rows_per_unit=most,
     )
     if table["person"].nunique() < k:
         with pytest.raises(DataFault):
@@ -280,7 +282,10 @@ def test_k_counts_units_and_not_rows(rows: Any, owners: list[int], k: int, peopl
     release = Mondrian(k).release(data)
     assert "person" not in release.value.columns and "note" not in release.value.columns
     assert release.value.groupby(QUASI)["witness"].nunique().min() >= k
-    assert release.guarantee == un.KAnonymity(k, tuple(QUASI), "person")
+    promised = un.KAnonymity(k, tuple(QUASI), "person", rows_per_unit=most)
+    assert release.guarantee == promised
+    for _, members in release.value.groupby(QUASI):
+        assert members["witness"].value_counts(normalize=True).max() <= promised.share + 1e-12
 
 
 @FIXED

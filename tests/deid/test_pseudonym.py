@@ -36,7 +36,7 @@ from unseen.deid.pseudonym import (
     Truncate,
 )
 from unseen.deid.pseudonym.alike import canonical
-from unseen.deid.pseudonym.operation import Operation, Scope
+from unseen.deid.pseudonym.operation import Replacing, Scope
 
 KEY = Key(bytes(range(32)))
 SCOPE = Scope(KEY, "study", "en_US")
@@ -44,7 +44,7 @@ OTHERS = [Scope(KEY, "another study", "en_US"), Scope(Key(bytes(32)), "study", "
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), unique=True, max_size=20)
 
 
-def made(operation: Operation, *values: Any, scope: Scope = SCOPE, name: str = "person") -> list[str]:
+def made(operation: Replacing, *values: Any, scope: Scope = SCOPE, name: str = "person") -> list[str]:
     return operation.named(name).replace(list(values), scope, name)
 
 
@@ -123,7 +123,7 @@ def test_the_collision_bound_is_the_birthday_bound() -> None:
         (FormatPreserving(), r"\d{9}", ["000000000", "123456789", "999999999"]),
     ],
 )
-def test_pseudonyms_of_other_values_have_one_form(operation: Operation, form: str, values: list[Any]) -> None:
+def test_pseudonyms_of_other_values_have_one_form(operation: Replacing, form: str, values: list[Any]) -> None:
     for scope in (SCOPE, *OTHERS):
         found = made(operation, *values, scope=scope, name="id")
         assert all(re.fullmatch(form, one) for one in found) and len(set(found)) == len(values)
@@ -134,7 +134,7 @@ def test_what_a_pseudonym_looks_like_says_nothing_of_its_value(proof_runs: Calla
     """False alarm 1e-5 for each of 3; power: a pseudonym that keeps its value's last sign is seen, checked."""
     runs = proof_runs(3000, 30000)
 
-    def last_signs_differ(operation: Operation, leaks: bool = False) -> bool:
+    def last_signs_differ(operation: Replacing, leaks: bool = False) -> bool:
         counts: list[Counter[str]] = []
         for value in ("1111111", "2222222"):
             scopes = (Scope(Key(seed.to_bytes(32, "big")), "study", "en_US") for seed in range(runs))
@@ -241,7 +241,7 @@ def test_a_card_number_stays_one(starts: list[str]) -> None:
         (Encrypt(), ["a list"], "type list"),
     ],
 )
-def test_a_value_that_does_not_fit_is_refused_and_not_shown(operation: Operation, value: Any, message: str) -> None:
+def test_a_value_that_does_not_fit_is_refused_and_not_shown(operation: Replacing, value: Any, message: str) -> None:
     with pytest.raises(DataFault, match=message) as refused:
         made(operation, value)
     assert not value or str(value) not in str(refused.value)

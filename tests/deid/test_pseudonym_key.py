@@ -114,6 +114,18 @@ def test_a_rotated_key_makes_other_pseudonyms_and_still_knows_what_it_made(tmp_p
         second.matching("p", checks[2])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="wants links")
+def test_a_key_that_a_link_leads_to_is_rotated_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    first = Key.create(tmp_path / "keys" / "k")
+    (tmp_path / "link").symlink_to("keys/k")
+    made = Key.rotate(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and [one.name for one in (tmp_path / "keys").iterdir()] == ["k"]
+    there = Key.open(tmp_path / "keys" / "k")
+    assert there.check("p") == made.check("p") != first.check("p")
+    assert there.matching("p", first.check("p")).check("p") == first.check("p")
+
+
 def test_two_rotations_at_once_lose_no_key(tmp_path: Path) -> None:
     Key.create(tmp_path / "k")
     (tmp_path / "k.rotating").touch()

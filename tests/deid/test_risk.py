@@ -154,6 +154,18 @@ def test_marketer_risk_is_estimated_from_a_sample(proof_runs: Callable[[int, int
         assert reidentification(sample, ["a"]).marketer.average > 2 * true
 
 
+@pytest.mark.parametrize(("rows", "columns"), [(2_000, ["birth_date", "zip", "sex"]), (2_000, ["age", "zip", "sex"])])
+def test_the_risk_in_a_population_is_not_told_too_low(rows: int, columns: list[str]) -> None:
+    """Where nearly everybody in the population is alone, a prior of 1/F would say that nearly nobody is found."""
+    everybody = un.datasets.census(100_000, seed=3)
+    sample = everybody.iloc[np.random.default_rng(4).permutation(len(everybody))[:rows]]
+    true = reidentification(sample, columns, everybody).journalist
+    found = reidentification(sample, columns, len(everybody)).journalist
+    assert true is not None and found is not None
+    assert 0.9 * true.average < found.average < 1.5 * true.average
+    assert found.above > 0.9 * true.above
+
+
 # --- Population uniqueness ---------------------------------------------------------------------------
 
 

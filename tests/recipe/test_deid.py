@@ -79,7 +79,7 @@ def test_each_model_that_a_recipe_names_reaches_the_guard(tmp_path: Path, keys: 
 
 def test_a_hierarchical_distance_has_the_hierarchy_of_the_recipe(tmp_path: Path) -> None:
     parents = '{ flu = ["nose"], cold = ["nose"], none = ["well"], gout = ["foot"] }'
-    keys = f'sensitive = "ill"\nt = {{ hierarchical = 0.4, hierarchy = {{ parents = {parents} }} }}'
+    keys = f'sensitive = "ill"\nt = {{ hierarchical = 0.4, hierarchy = {{ taxonomy = {parents} }} }}'
     model = guard(recipe(tmp_path, f'guard = "Mondrian"\n{keys}')).promises.models[0]
     assert model.t == 0.4 and model.distance.hierarchy.label(np.array(["flu"], dtype=object), 1)[0] == "nose"
 
@@ -103,11 +103,12 @@ def test_mondrians_release_is_k_anonymous_and_diverse_and_attacked_on_both(tmp_p
     assert linked["claimed"] == 0.25 >= linked["measured"]["low"] and linked["figures"]["before protection"] > 0.5
 
 
-def test_entropy_diversity_claims_nothing_against_who_rules_values_out(tmp_path: Path) -> None:
-    keys = 'guard = "Mondrian"\nk = 4\nl = { entropy = 2 }\n'
-    claimed = [ran(recipe(tmp_path, keys, f'name = "Homogeneity"\nruled_out = {n}'), tmp_path)[0] for n in (0, 1)]
-    assert 0.25 < claimed[0]["claimed"] < 1 and claimed[0]["verdict"] == "holds"
-    assert claimed[1]["claimed"] is None and claimed[1]["verdict"] == "no claim"
+def test_entropy_diversity_claims_a_share_and_so_many_values(tmp_path: Path) -> None:
+    keys = 'guard = "Mondrian"\nk = 4\nl = { entropy = 2.5 }\n'
+    found = [ran(recipe(tmp_path, keys, f'name = "Homogeneity"\nruled_out = {n}'), tmp_path)[0] for n in (0, 1, 2)]
+    assert 0.25 < found[0]["claimed"] < 1 and found[0]["verdict"] == "holds" and "guessed" in found[0]["scale"]
+    assert found[1]["claimed"] == 0 and found[1]["verdict"] == "holds" and "certain" in found[1]["scale"]
+    assert found[2]["claimed"] is None and found[2]["verdict"] == "no claim"
 
 
 def test_levels_by_hand_are_released_as_chosen(tmp_path: Path) -> None:
@@ -115,6 +116,20 @@ def test_levels_by_hand_are_released_as_chosen(tmp_path: Path) -> None:
     report, rows = ran(recipe(tmp_path, keys, 'name = "Linkage"'), tmp_path)
     assert {row["age"] for row in rows} == {"[0, 50)", "[50, 100]"} and {row["zip"] for row in rows} == {"*"}
     assert report["claimed"] == pytest.approx(1 / 3) and report["what"].startswith("The table itself, with vaguer age")
+
+
+def test_a_unit_of_several_rows_is_found_by_any_of_them(tmp_path: Path) -> None:
+    """96 rows of one person among five: a guess is theirs with .96, and says so whatever was promised."""
+    keys = 'guard = "Generalize"\nk = 5\nlevels = { age = -1, zip = -1 }'
+    recipe(tmp_path, keys, 'name = "Linkage"')
+    rows = [f"{'A' if i < 96 else 'BCDE'[i - 96]},{20 + i % 50},{10000 + i},flu" for i in range(100)]
+    (tmp_path / "people.csv").write_text("\n".join(["pid,age,zip,ill", *rows]) + "\n")
+    text = (tmp_path / "recipe.toml").read_text()
+    (tmp_path / "recipe.toml").write_text(text.replace('unit = "pid"', 'unit = "pid"\nmax_rows_per_unit = 96'))
+    report, released = ran(Recipe.read(tmp_path / "recipe.toml"), tmp_path)
+    assert len(released) == 100 and report["claimed"] == 0.96 and report["verdict"] == "holds"
+    assert report["figures"]["expected share"] == pytest.approx((96 * 0.96 + 4 * 0.01) / 100)
+    assert report["figures"]["before protection"] == 1
 
 
 def test_pseudonyms_promise_nothing_and_linkage_shows_what_was_kept(tmp_path: Path) -> None:

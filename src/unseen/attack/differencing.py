@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unseen.attack.base import Attack, bounds_of, claimed_dp, seed_of
 from unseen.attack.curve import rate_ceiling
-from unseen.attack.interval import clopper_pearson
+from unseen.attack.interval import CONFIDENCE, clopper_pearson
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import number, whole
 from unseen.core.noise.entropy import Entropy
@@ -21,8 +21,6 @@ __all__ = ["Differencing"]
 
 Array = NDArray[np.float64]
 Ask = Callable[[NDArray[np.int64], int], Any]
-
-CONFIDENCE = 0.95
 
 
 @final

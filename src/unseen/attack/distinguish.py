@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unseen.attack.base import Attack, claimed_dp, seed_of
 from unseen.attack.event import Event, Features, choose
-from unseen.attack.interval import clopper_pearson
+from unseen.attack.interval import CONFIDENCE, clopper_pearson
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import number, whole
 from unseen.report.claims import Measured, Report
@@ -53,7 +53,7 @@ class Distinguish(Attack):
         run: Callable[[int], Any],
         neighbour_run: Callable[[int], Any],
         runs: int = 20_000,
-        confidence: float = 0.95,
+        confidence: float = CONFIDENCE,
         seed: int | None = None,
     ) -> None:
         for name, function in (("run", run), ("neighbour_run", neighbour_run)):

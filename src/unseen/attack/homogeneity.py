@@ -6,27 +6,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unseen.attack.audience import Audience, audience, distinct_names
 from unseen.attack.base import Attack
-from unseen.attack.interval import bounded_mean, clopper_pearson
-from unseen.attack.matching import Column, Matching, key
-from unseen.attack.table import check_source, read
-from unseen.core.errors import InvalidRequest, shown
-from unseen.core.generalised import Covers
-from unseen.core.guarantee import KAnonymity, number, whole
-from unseen.core.release import Release
+from unseen.attack.cells import key
+from unseen.attack.interval import CONFIDENCE, bounded_mean, clopper_pearson
+from unseen.attack.matching import Matching
+from unseen.attack.table import check_source
+from unseen.core.errors import InvalidRequest
+from unseen.core.guarantee import number, whole
+from unseen.core.privacy_models import Diverse
 from unseen.report.claims import Measured, Report
-
-if TYPE_CHECKING:
-    import narwhals as nw
 
 __all__ = ["Homogeneity", "greatest_share"]
 
-CONFIDENCE = 0.95
+CERTAIN = "share of people whose sensitive value is certain"
+GUESSED = "expected share of people whose sensitive value is guessed right"
 MOST_VALUES = 500
 
 Counts = NDArray[np.int64]
@@ -43,14 +42,26 @@ class Homogeneity(Attack):
         auxiliary: what the adversary knows, one row a person: the path of a csv or parquet file, or a dataframe.
             Each person is in the release.
         sensitive: the released column that the adversary is after; at most 500 different values.
-        truth: the owner's secret: each person's true value, in the order of ``auxiliary``. Without it expected
-            shares are reported, which assume that every matching row is equally likely to be the person's.
-        columns: what to match on; None for the release's quasi-identifiers that both tables have or, where the
-            release names none, for all columns that both have.
+        truth: the owner's secret: each person's true value, in the order of ``auxiliary``. It decides for whom a value
+            is certain. Without it expected shares are reported, which assume that every matching row is equally likely
+            to be the person's.
+        columns: what to match on; None for the quasi-identifiers of a release that promises k-anonymity, else for its
+            generalised columns, else for all; of these what both tables have.
         ruled_out: how many values the adversary can rule out for each person. They are the most frequent ones of the
             class that are not the person's: the worst that so much knowledge can do.
-        distinct_l: the distinct l-diversity that the release is said to have; None claims none.
+        distinct_l: the distinct l-diversity that a bare table is said to have; None for what the release promises.
         entropy_l: the entropy l-diversity that it is said to have, for who rules nothing out; at most one of the two.
+
+    **What is judged**: distinct diversity says that nobody is certain, whoever is asked. Entropy diversity bounds the
+    share p of a class that one value can have, and so the chance that the guess of it is right about somebody who is
+    drawn from the class without regard to the value. About people who were chosen by it, such as those with flu, such
+    a guess is right as often as one likes, of any table. So this claim is judged by the classes that the people match,
+    each by its own greatest share, and never by ``truth``. Then no choice of people breaks a claim that is true: what
+    somebody matches on the quasi-identifiers or fewer columns is a union of classes, a value's share of a union is a
+    mean of its shares of the parts, so at most the greatest of them, and a mean of numbers below a bound lies below it.
+    Where a unit has up to m rows and counts once for each value that it has, the n units that have a value have at most
+    n·m rows with it, and each other count is a row at least: a share p of the counts is at most m·p / (1 + (m - 1)·p)
+    of the rows.
 
     Raises:
         InvalidRequest: no such file, no table, a number out of range, both claims, or entropy with values ruled out.
@@ -71,11 +82,9 @@ class Homogeneity(Attack):
         check_source(auxiliary, "auxiliary")
         if not isinstance(sensitive, str) or not sensitive:
             raise InvalidRequest(f"sensitive={sensitive!r} was given", "the name of a released column")
-        if columns is not None and (isinstance(columns, str) or not columns or sensitive in columns):
-            raise InvalidRequest(f"columns={columns!r} was given", "a list of columns other than the sensitive one")
         self.auxiliary, self.sensitive = auxiliary, sensitive
         self.truth = None if truth is None else [key(value) for value in truth]
-        self.columns = None if columns is None else tuple(columns)
+        self.columns = distinct_names(columns, (sensitive,))
         self.ruled_out = whole("ruled_out", ruled_out)
         self.distinct_l = None if distinct_l is None else whole("distinct_l", distinct_l, 2)
         self.entropy_l = None if entropy_l is None else number("entropy_l", entropy_l, 1, open_low=True)
@@ -92,63 +101,75 @@ class Homogeneity(Attack):
             target: a release of a table, or a bare table: a dataframe, or the path of a csv or parquet file.
 
         Returns:
-            A report. With ``entropy_l`` it is on the share of people whose value is guessed right, by the class's most
-            frequent one, and at most ``greatest_share(entropy_l, values)`` are. Otherwise it is on the share whose
-            value is certain: l distinct values leave nobody certain who cannot rule out l - 1 of them, so 0 is claimed
-            with ``distinct_l`` above ``ruled_out + 1``. k-anonymity claims nothing about either. With ``truth`` the
-            interval is Clopper and Pearson's, else Hoeffding's, both for people drawn as these were.
+            A report. Under entropy l-diversity, for who rules nothing out, it is on the share of a class that has its
+            most frequent value, averaged over the people, and at most ``greatest_share(l, values)`` is claimed. Else it
+            is on the share of people whose value is certain: l distinct values leave nobody certain who cannot rule out
+            l - 1 of them, so 0 is claimed for l above ``ruled_out + 1``. What is claimed are the arguments or, without
+            them, what the release promises of this column, both against who knows no more than its quasi-identifiers;
+            k-anonymity by itself claims nothing. The interval is Clopper and Pearson's where ``truth`` tells for whom a
+            value is certain, else Hoeffding's, both for people drawn as these were.
 
         Raises:
             InvalidRequest: no people, no such columns, too many values, a truth that does not fit, or more diversity
                 claimed than there are values.
         """
-        release = target if isinstance(target, Release) else None
-        rows = read(target if release is None else release.value, "the release's value" if release else "target")
-        people = read(self.auxiliary, "auxiliary")
-        if not len(people):
-            raise InvalidRequest("auxiliary holds no people", "at least one row")
-        if self.truth is not None and len(self.truth) != len(people):
-            raise InvalidRequest(f"truth has {len(self.truth):,} entries", f"one for each of {len(people):,} people")
-        covers: Covers = (release.covers if release else None) or {}
-        guarantee = release.guarantee if release else None
-        named = guarantee.quasi_identifiers if isinstance(guarantee, KAnonymity) else tuple(covers)
-        columns = self._columns(people, rows, named)
-        cells = [key(value) for value in rows[self.sensitive].to_list()]
+        known = audience(self.auxiliary, target, self.columns, (self.sensitive,))
+        if self.truth is not None and len(self.truth) != len(known.people):
+            raise InvalidRequest(
+                f"truth has {len(self.truth):,} entries", f"one for each of {len(known.people):,} people"
+            )
+        cells = [key(value) for value in known.rows[self.sensitive].to_list()]
         values = list(dict.fromkeys(cells))
         if len(values) > MOST_VALUES:
             raise InvalidRequest(
                 f"{self.sensitive!r} has {len(values):,} values", f"at most {MOST_VALUES}: tell numbers in bands"
             )
-        counts = _counts(people, rows, columns, covers, cells, values)
+        counts = _counts(known, cells, values)
         own = None if self.truth is None else np.array([_place(values, value) for value in self.truth], dtype=np.int64)
         certain, guessed = _learned(counts, own, self.ruled_out)
-        figure = guessed if self.entropy_l is not None else certain
-        claimed = self._claimed(len(values))
+        share = counts.max(axis=1, initial=0) / np.maximum(counts.sum(axis=1), 1)
+        promise = self._promised(known, len(values))
+        by_entropy = promise.entropy > 1 and not self.ruled_out
+        rows_per_unit = known.anonymity.rows_per_unit if known.anonymity else 1
+        figure = share if by_entropy else certain
+        claimed = None
+        if by_entropy:
+            claimed = _of_rows(greatest_share(promise.entropy, max(len(values), promise.distinct)), rows_per_unit)
+        elif self.ruled_out < promise.distinct - 1:
+            claimed = 0.0
         value = min(float(figure.mean()), float(figure.max()))
         people_count = len(figure)
-        if own is None:
+        if own is None or by_entropy:
             low, high = bounded_mean(value, people_count, CONFIDENCE)
         else:
             low, high = clopper_pearson(round(float(figure.sum())), people_count, CONFIDENCE)
+        claimed, reach, why = known.judged(claimed, clopper_pearson(people_count, people_count, CONFIDENCE)[0])
         matched = counts.sum(axis=1) > 0
         distinct = (counts > 0).sum(axis=1)[matched]
         notes = [
-            f"The adversary knows {', '.join(columns)} of {people_count:,} people"
+            f"The adversary knows {', '.join(known.columns)} of {people_count:,} people"
             + (f", and {self.ruled_out} values that each of them has not." if self.ruled_out else "."),
-            "k-anonymity promises nothing about values that a class shares.",
+            promise.sentence[:1].upper() + promise.sentence[1:] + ".",
+            *why,
+            *known.notes,
         ]
+        if by_entropy and claimed is not None:
+            notes.append(
+                "The bound is for somebody drawn from a class without regard to the value, so it is judged by the "
+                "classes' own shares: people chosen by their value are guessed right more often, whatever the table."
+            )
         least = _least_entropy(counts[matched])
-        if matched.any() and (distinct.min() < (self.distinct_l or 0) or least < (self.entropy_l or 0) - 1e-9):
+        uneven = rows_per_unit == 1 and least < promise.entropy - 1e-9
+        if matched.any() and not known.beyond and (distinct.min() < promise.distinct or uneven):
             notes.append("A class that people match has less diversity than the release is said to have.")
         if not matched.any():
             notes.append("Nobody matches a row: the tables write values differently, and the attack confirms nothing.")
         return Report(
             attack="homogeneity",
-            scale="share of people whose sensitive value is "
-            + ("guessed right" if self.entropy_l is not None else "certain"),
+            scale=GUESSED if by_entropy else CERTAIN,
             claimed=claimed,
             measured=Measured(value, min(low, value), max(high, value)),
-            reach=clopper_pearson(people_count, people_count, CONFIDENCE)[0] if matched.any() else 0.0,
+            reach=reach if matched.any() else 0.0,
             confidence=CONFIDENCE,
             figures={
                 "people": float(people_count),
@@ -156,6 +177,7 @@ class Homogeneity(Attack):
                 "sensitive values": float(len(values)),
                 "certain": float(certain.mean()),
                 "guessed right": float(guessed.mean()),
+                "greatest share of a class": float(share.mean()),
                 "guessed right without the table": _blind(cells, self.truth),
                 "least distinct values of a class": float(distinct.min(initial=len(values))),
                 "least entropy of a class, as l": least,
@@ -164,29 +186,20 @@ class Homogeneity(Attack):
             notes=tuple(notes),
         )
 
-    def _claimed(self, values: int) -> float | None:
+    def _promised(self, known: Audience, values: int) -> Diverse:
+        """The diversity that is claimed: of the arguments, or of the release."""
         claimed = self.entropy_l or self.distinct_l
-        if claimed is not None and claimed > values:
-            raise InvalidRequest(f"{claimed:g}-diversity was claimed", f"the release has {values} sensitive values")
-        if self.entropy_l is not None:
-            return greatest_share(self.entropy_l, values)
-        return 0.0 if self.distinct_l is not None and self.ruled_out < self.distinct_l - 1 else None
-
-    def _columns(self, people: nw.DataFrame[Any], rows: nw.DataFrame[Any], named: Sequence[str]) -> list[str]:
-        if self.sensitive not in rows.columns:
-            raise InvalidRequest(f"sensitive={self.sensitive!r} was given", f"the release has {shown(rows.columns)}")
-        wanted = self.columns or [
-            name
-            for name in (named or rows.columns)
-            if name in rows.columns and name in people.columns and name != self.sensitive
-        ]
-        lacking = [name for name in wanted if name not in rows.columns or name not in people.columns]
-        if lacking or not wanted:
-            raise InvalidRequest(
-                f"matching on {shown(lacking or wanted) or 'no columns'} was asked for",
-                f"columns of both tables: auxiliary has {shown(people.columns)}, the release {shown(rows.columns)}",
-            )
-        return list(wanted)
+        if claimed is not None:
+            if claimed > values:
+                raise InvalidRequest(f"{claimed:g}-diversity was claimed", f"the release has {values} sensitive values")
+            words = f"each class is said to have the diversity {claimed:g}"
+            return Diverse(words, "", self.sensitive, math.ceil(claimed), self.entropy_l or 1.0)
+        held = known.anonymity.models if known.anonymity else ()
+        diverse = [one for one in held if isinstance(one, Diverse) and one.sensitive == self.sensitive]
+        if not diverse:
+            return Diverse("nothing is promised about values that a class shares", "")
+        distinct, entropy = max(one.distinct for one in diverse), max(one.entropy for one in diverse)
+        return Diverse("; ".join(one.sentence for one in diverse), "", self.sensitive, distinct, entropy)
 
 
 def greatest_share(entropy_l: float, values: int) -> float:
@@ -215,22 +228,17 @@ def greatest_share(entropy_l: float, values: int) -> float:
     return high
 
 
-def _counts(
-    people: nw.DataFrame[Any],
-    rows: nw.DataFrame[Any],
-    columns: Sequence[str],
-    covers: Covers,
-    cells: Sequence[Any],
-    values: Sequence[Any],
-) -> Counts:
+def _of_rows(share: float, rows_per_unit: int) -> float:
+    """The greatest share of the rows where it is ``share`` of the units, and each has from 1 to so many rows."""
+    return rows_per_unit * share / (1 + (rows_per_unit - 1) * share)
+
+
+def _counts(known: Audience, cells: Sequence[Any], values: Sequence[Any]) -> Counts:
     """How many matching rows with each sensitive value a person has: shape (people, values)."""
-    known = list(zip(*(people[name].to_list() for name in columns), strict=True))
+    people = list(zip(*(known.people[name].to_list() for name in known.columns), strict=True))
     distinct: dict[Any, int] = {}
-    tuple_of = np.array([distinct.setdefault(row, len(distinct)) for row in known], dtype=np.int64)
-    matched = [
-        Column(rows[name].to_list(), [row[index] for row in distinct], covers.get(name, {}))
-        for index, name in enumerate(columns)
-    ]
+    tuple_of = np.array([distinct.setdefault(row, len(distinct)) for row in people], dtype=np.int64)
+    matched = [known.column(name, [row[index] for row in distinct]) for index, name in enumerate(known.columns)]
     at: dict[Any, list[int]] = {value: [] for value in values}
     for row, cell in enumerate(cells):
         at[cell].append(row)

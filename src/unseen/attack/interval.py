@@ -9,10 +9,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["area", "area_interval", "bounded_mean", "clopper_pearson"]
+__all__ = ["CONFIDENCE", "area", "area_interval", "bounded_mean", "clopper_pearson", "newcombe"]
+
+CONFIDENCE = 0.95
+"""Of every attack's interval that is not told otherwise."""
 
 
-def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Exact two-sided interval for a probability, never of less than the stated confidence.
 
     It also holds for the mean of independent coins that are not alike (Hoeffding 1956) wherever an end lies
@@ -37,7 +40,7 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tu
     return low, high
 
 
-def bounded_mean(mean: float, count: int, confidence: float = 0.95) -> tuple[float, float]:
+def bounded_mean(mean: float, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Interval for the expectation of values in [0, 1], whatever their distribution.
 
     It holds all q with count · kl(mean ‖ q) ≤ log(2 / (1 - confidence)), with kl the relative entropy of coins.
@@ -93,7 +96,7 @@ def area(
 
 
 def area_interval(
-    positive: NDArray[np.float64], negative: NDArray[np.float64], confidence: float = 0.95
+    positive: NDArray[np.float64], negative: NDArray[np.float64], confidence: float = CONFIDENCE
 ) -> tuple[float, float, float]:
     """The area under the ROC curve with an interval: the wider of DeLong's and Newcombe's at either end.
 
@@ -119,7 +122,7 @@ def area_interval(
     return value, max(0.0, min(low, value - spread)), min(1.0, max(high, value + spread))
 
 
-def newcombe(value: float, positives: int, negatives: int, confidence: float = 0.95) -> tuple[float, float]:
+def newcombe(value: float, positives: int, negatives: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Newcombe's interval for an area under the ROC curve, from its value and the sizes alone.
 
     Source: Newcombe 2006, part 2, method 5.

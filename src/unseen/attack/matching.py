@@ -3,74 +3,25 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-import re
 from collections.abc import Mapping, Sequence
 from copy import copy
-from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.generalised import Anything, Cover, Interval, Prefix
+from unseen.attack.cells import key, number, text
+from unseen.core.generalised import Anything, Cover, Either, Interval, Prefix
 
-__all__ = ["Column", "Matching", "key", "text"]
+__all__ = ["Column", "Matching"]
 
 Ids = NDArray[np.int64]
 
 SUPPRESSED: Final = "*"
-MISSING: Final = ("missing",)
-"""The key of a missing value, which equals no text and no number."""
-
-_WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?", re.ASCII)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 _PEOPLE = 1 << 15  # people's distinct tuples that are handled at once: 4 KiB of bits for each class
 _CLASSES = 128  # classes of rows that are handled at once
 _CACHED = 4096  # a column with more labels than that has its bits computed anew for each batch of classes
-
-
-def key(value: Any) -> Any:
-    """What two cells have in common when they say the same: equal as number, else as text.
-
-    >>> key(27) == key(27.0) == key("27") == key(" 27.0 ")
-    True
-    >>> key("02139") == key("02138"), key(None) == key(float("nan"))
-    (False, True)
-    """
-    written = text(value)
-    if written is None:
-        return MISSING
-    if found := _WHOLE.fullmatch(written):
-        digits = found.group(1)
-        return int(digits) if len(digits) < 4000 else digits  # Python refuses to read longer ones
-    if _NUMBER.fullmatch(written):
-        number = float(written)
-        return number if math.isfinite(number) else written
-    return written.lower() if written.lower() in ("true", "false") else written
-
-
-def text(value: Any) -> str | None:
-    """A cell as text, None if it is missing; whole numbers without a fraction, leading zeros kept.
-
-    >>> text(27.0), text("02139"), text("27.0"), text(float("nan"))
-    ('27', '02139', '27', None)
-    """
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, numbers.Real) and not isinstance(value, (bool, numbers.Integral)):
-        number = float(value)
-        return str(int(number)) if math.isfinite(number) and number == int(number) else repr(number)
-    if isinstance(value, datetime):
-        at_midnight = value.tzinfo is None and value.time() == datetime.min.time()
-        return value.date().isoformat() if at_midnight else value.isoformat(" ")
-    if isinstance(value, date):
-        return value.isoformat()
-    written = str(value).strip()
-    found = _WHOLE.fullmatch(written)
-    return found.group(1) if found else written
 
 
 class Column:
@@ -87,6 +38,7 @@ class Column:
     def __init__(self, labels: Sequence[Any], values: Sequence[Any], covers: Mapping[Any, Cover]) -> None:
         known, self.values = _numbered(values)
         named, self.labels = _numbered(labels)
+        self._named = named
         texts = [text(value) for value in known]
         self._missing = np.array([written is None for written in texts], dtype=bool)
         width = _width(covers)
@@ -98,7 +50,7 @@ class Column:
             ],
             dtype=str,
         )
-        self._numbers = np.array([_number(value) for value in known], dtype=np.float64)
+        self._numbers = np.array([number(value) for value in known], dtype=np.float64)
         ids: dict[Any, list[int]] = {}
         for index, value in enumerate(known):
             ids.setdefault(key(value), []).append(index)
@@ -113,6 +65,8 @@ class Column:
             cover = covering.get(written) or (Anything() if written == SUPPRESSED else None)
             if cover is None:
                 self._exact[index] = ids.get(key(label), [-1])[0]
+            elif isinstance(cover, Interval) and cover.whole is not None:
+                self._exact[index] = ids.get(cover.whole, [-1])[0]
             else:
                 self._covers[index] = cover
         self.wild = np.array([isinstance(self._covers.get(index), Anything) for index in range(len(named))], dtype=bool)
@@ -137,21 +91,28 @@ class Column:
             return mask
         if label in self._masks:
             return self._masks[label]
-        cover = self._covers[label]
-        if isinstance(cover, Anything):
-            mask = np.ones(len(self._missing), dtype=bool)
-        else:
-            known = (
-                self._numbers
-                if isinstance(cover, Interval)
-                else self._codes
-                if isinstance(cover, Prefix)
-                else self._texts
-            )
-            mask = cover.mask(known) & ~self._missing
+        mask = self._mask(self._covers[label])
         if len(self._masks) * len(mask) < 1 << 26:
             self._masks[label] = mask
         return mask
+
+    def _mask(self, cover: Cover) -> NDArray[np.bool_]:
+        if isinstance(cover, Anything):
+            return np.ones(len(self._missing), dtype=bool)
+        if isinstance(cover, Either):
+            found: NDArray[np.bool_] = np.logical_or.reduce([self._mask(one) for one in cover.covers])
+            return found
+        known = (
+            self._numbers if isinstance(cover, Interval) else self._codes if isinstance(cover, Prefix) else self._texts
+        )
+        mask: NDArray[np.bool_] = cover.mask(known) & ~self._missing
+        return mask
+
+    def unfit(self) -> list[Any]:
+        """The labels that are texts and cover nobody's value."""
+        return [
+            label for index, label in enumerate(self._named) if isinstance(label, str) and not self.covered(index).any()
+        ]
 
     def covers(self, labels: Ids, values: Ids) -> NDArray[np.bool_]:
         """For pairs of a label and a value, whether the one covers the other. Shapes (n,)."""
@@ -272,11 +233,3 @@ def _width(covers: Mapping[Any, Cover]) -> int:
     """How many digits a code has, told by its generalised labels: a reader of types lost leading zeros of 02139."""
     widths = {len(str(label)) for label, cover in covers.items() if isinstance(cover, Prefix)}
     return widths.pop() if len(widths) == 1 else 0
-
-
-def _number(value: Any) -> float:
-    found = key(value)
-    try:
-        return float(found) if isinstance(found, (int, float)) else math.nan
-    except OverflowError:
-        return math.nan

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from unseen.attack.base import Attack, claimed_dp, seed_of
 from unseen.attack.curve import Roc, accuracy_ceiling, area_ceiling, balanced_accuracy, rate_ceiling
-from unseen.attack.interval import area_interval, newcombe
+from unseen.attack.interval import CONFIDENCE, area_interval, newcombe
 from unseen.core.errors import InvalidRequest, shown
 from unseen.core.noise.entropy import Entropy
 from unseen.report.claims import Measured, Report
 
 __all__ = ["HasLosses", "HasProbabilities", "Membership"]
 
-CONFIDENCE = 0.95
 MEMBERS, NONMEMBERS = 30, 1000
 EXPECTED_FALSE_POSITIVES = 10
 RATE = 0.01

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.attack.base import Attack, bounds_of, claimed_dp
+from unseen.attack.cells import key
 from unseen.attack.curve import rate_ceiling
-from unseen.attack.interval import clopper_pearson
-from unseen.attack.matching import key
+from unseen.attack.interval import CONFIDENCE, clopper_pearson
 from unseen.attack.subtraction import Equation, solve
 from unseen.attack.table import check_source, read
 from unseen.core.errors import InvalidRequest, shown
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SmallGroups"]
 
-CONFIDENCE = 0.95
 STATISTICS = ("sum", "mean")
 COUNT = "count"
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unseen.core.snapshot import quoted
-from unseen.deid.risk.identifying import one_each
-from unseen.deid.risk.keys import alone, joined
+from unseen.deid.risk.keys import alone, joined, one_each
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Anything", "Cover", "Covers", "Interval", "Members", "Period", "Prefix", "day_of"]
+__all__ = ["Anything", "Cover", "Covers", "Either", "Interval", "Members", "Period", "Prefix", "day_of", "itself"]
+
+DOUBLES = 2**53
+"""Up to here each whole number is a double."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,35 @@ class Anything(Cover):
 
 @dataclass(frozen=True)
 class Interval(Cover):
-    """Numbers from ``low`` up to but without ``high``, or with it if ``closed``."""
+    """Numbers from ``low`` up to but without ``high``, or with it if ``closed``; numbers are told apart as doubles.
+
+    One whole number alone, with ends of type int, is told apart exactly, though the doubles lack it.
+    """
 
     low: float
     high: float
     closed: bool = False
+
+    @property
+    def whole(self) -> int | None:
+        """The one whole number that it stands for, if it is such."""
+        alone = self.closed and isinstance(self.low, int) and isinstance(self.high, int) and self.low == self.high
+        return int(self.low) if alone else None
 
     def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Those that are numbers inside."""
         found = _numbers(values)
         upper = found <= self.high if self.closed else found < self.high
         result: NDArray[np.bool_] = (found >= self.low) & upper
+        if self.whole is not None and abs(self.whole) >= DOUBLES:
+            for index in np.flatnonzero(result).tolist():
+                result[index] = _exactly(values[index]) == self.whole
         return result
 
     def to_dict(self) -> dict[str, Any]:
         """The cover as JSON-ready values."""
-        ends = [end if math.isfinite(end) else None for end in (self.low, self.high)]  # JSON has no infinity
+        # JSON has no infinity
+        ends = [end if isinstance(end, int) or math.isfinite(end) else None for end in (self.low, self.high)]
         return {"interval": ends, "closed": self.closed}
 
 
@@ -118,6 +134,22 @@ class Period(Cover):
         return {"period": [self.first, self.last]}
 
 
+@dataclass(frozen=True)
+class Either(Cover):
+    """What any of several covers."""
+
+    covers: tuple[Cover, ...]
+
+    def mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Those that one of them covers."""
+        found: NDArray[np.bool_] = np.logical_or.reduce([one.mask(values) for one in self.covers])
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The cover as JSON-ready values."""
+        return {"any of": [one.to_dict() for one in self.covers]}
+
+
 def day_of(text: str) -> date | None:
     """The day that an ISO text such as ``1957-03-14`` or ``1957-03-14 12:30`` names; None if it names none.
 
@@ -132,6 +164,19 @@ def day_of(text: str) -> date | None:
         return None
 
 
+def itself(value: Any) -> Cover:
+    """What a value covers that stands for itself: a number all that equal it, whole ones exactly; a text that text.
+
+    >>> itself(2**53 + 1).mask(np.array([2**53, 2**53 + 1])).tolist(), itself("021")
+    ([False, True], Members(values=frozenset({'021'})))
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return Interval(int(value), int(value), closed=True)
+    if isinstance(value, (float, np.floating)):
+        return Interval(float(value), float(value), closed=True)
+    return Members(frozenset([str(value)]))
+
+
 Covers = Mapping[str, Mapping[Any, Cover]]
 """For each generalised column, what each of its released values covers."""
 
@@ -140,6 +185,16 @@ def _texts(values: NDArray[Any]) -> NDArray[np.str_]:
     if values.dtype.kind == "f":
         return np.array([str(int(v)) if np.isfinite(v) and v == int(v) else repr(float(v)) for v in values], dtype=str)
     return values.astype(str)
+
+
+def _exactly(value: Any) -> Any:
+    """A number, or a text that writes one, without rounding a whole one."""
+    if not isinstance(value, str):
+        return value.item() if isinstance(value, np.generic) else value
+    try:
+        return int(value)
+    except ValueError:
+        return float(value)
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:

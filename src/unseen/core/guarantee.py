@@ -6,12 +6,13 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import Enum, StrEnum
 from fractions import Fraction
 from typing import Any
 
 from unseen.core.errors import InvalidRequest
+from unseen.core.privacy_models import Held
 
 __all__ = [
     "DP",
@@ -142,10 +143,14 @@ class Guarantee(ABC):
     def to_dict(self) -> dict[str, Any]:
         """The guarantee as JSON-ready values, with its kind and sentence."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        plain = {
-            k: v.value if isinstance(v, Enum) else list(v) if isinstance(v, tuple) else v for k, v in values.items()
-        }
+        plain = {name: _plain(value) for name, value in values.items()}
         return {"kind": type(self).__name__, **plain, "sentence": self.sentence()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value.value if isinstance(value, Enum) else asdict(value) if isinstance(value, Held) else value
 
 
 @dataclass(frozen=True)
@@ -210,29 +215,43 @@ class KAnonymity(Guarantee):
         k: the least number of units in a class.
         quasi_identifiers: the columns that the promise is about.
         unit: whom it counts.
-        models: what else holds of each class, each in a few words, such as l-diversity of a sensitive column.
-        unbounded: what these models do not bound.
+        models: what else holds of each class, such as l-diversity of a sensitive column.
+        rows_per_unit: how many rows a unit has at most.
 
-    **Guarantee**: an adversary who knows somebody's true quasi-identifiers and nothing else guesses
-    their row with probability at most 1/k; of each class the models hold.
+    **Guarantee**: an adversary who knows somebody's true quasi-identifiers and nothing else guesses a row of theirs
+    with probability at most ``share``; of each class the models hold.
     """
 
     k: int
     quasi_identifiers: tuple[str, ...]
     unit: str | None = None
-    models: tuple[str, ...] = ()
-    unbounded: tuple[str, ...] = ()
+    models: tuple[Held, ...] = ()
+    rows_per_unit: int = 1
+
+    @property
+    def share(self) -> float:
+        """The greatest share of a class's rows that are one unit's: m/(m + k - 1) where a unit has up to m rows.
+
+        The others have k - 1 rows at least, and the share grows with the unit's own.
+        """
+        return self.rows_per_unit / (self.rows_per_unit + self.k - 1)
 
     def sentence(self) -> str:
         """The promise, and its limits, in one plain sentence."""
-        also = "".join(f"; {model}" for model in self.models)
+        also = "".join(f"; {model.sentence}" for model in self.models)
         if self.models:
-            limits = ", ".join(("anything about further columns", *self.unbounded))
+            limits = ", ".join(("anything about further columns", *dict.fromkeys(one.limits for one in self.models)))
         else:
             limits = "anything about other columns, about values that a whole class shares"
+        most, rows = self.rows_per_unit, self.rows_per_unit + self.k - 1
+        guesses = (
+            f"the right row at most once in {self.k}"
+            if most == 1
+            else f"one of its up to {most} rows at most {most} times in {rows}"
+        )
         return (
             f"Whoever knows only {', '.join(self.quasi_identifiers)} of a {self.unit or 'row'} finds at least "
-            f"{self.k} in its class, so guesses the right row at most once in {self.k}{also}; not promised: {limits}, "
+            f"{self.k} in its class, so guesses {guesses}{also}; not promised: {limits}, "
             "about a second release of the same people, or against more knowledge than these columns."
         )
 

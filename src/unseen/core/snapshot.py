@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import csv
 import glob
+import mmap
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +178,13 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRe
         names = next(csv.reader(file, delimiter=mark, strict=True), [])
     if not names:
         raise DataFault(f"{path.name!r} is empty", "a header, and rows below it")
+    if "" in names:
+        raise DataFault(
+            f"column {names.index('') + 1} of {path.name!r} has no name",
+            "a header that names each column; pandas leaves its index without one: to_csv(index=False)",
+        )
+    if line := _unclosed(path, mark):
+        raise DataFault(f"a quotation mark in line {line:,} of {path.name!r} is never closed", "pairs of them")
     if len({name.lower() for name in names}) < len(names):
         raise DataFault(f"{path.name!r} was given", "a header that names each column once, whatever its case")
     found = connection.read_csv(
@@ -190,6 +199,21 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRe
         hive_partitioning=False,
     )
     return connection.from_arrow(_arrow(found))  # read here as text: a cast pushed into the reader would be a hard one
+
+
+def _unclosed(path: Path, mark: str) -> int:
+    """The line of a cell that opens with a quotation mark and does not end before the file does; 0 if there is none.
+
+    DuckDB leaves out what follows such a mark without a word.
+    """
+    cells = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n" + re.escape(mark.encode()) + rb'])"(?:[^"]++|"")*+("?)')
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        if content.find(b'"') < 0:
+            return 0
+        for cell in cells.finditer(content):
+            if not cell[1]:
+                return 1 + len(re.findall(rb"\n", content[: cell.start() + 1]))
+    return 0
 
 
 def _arrow(relation: duckdb.DuckDBPyRelation) -> Any:

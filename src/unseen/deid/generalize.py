@@ -20,13 +20,15 @@ from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
+from unseen.deid.owners import Owners
+from unseen.deid.released import released
+from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal, read
 
 __all__ = ["Generalize", "Reached"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reached:
+class Reached(Owners):
     """What chosen levels came to. The owner's: ``origin`` links back.
 
     Args:
@@ -116,21 +118,17 @@ class Generalize(Guard[Any]):
             return Nothing("levels were chosen by hand, and no k was checked")
         if self.seed is not None:
             return Nothing("seeded: whoever knows the seed can put the rows back in their order")
-        return KAnonymity(self.k, tuple(self.levels), data.schema.unit_name)
+        schema = data.schema
+        return KAnonymity(self.k, tuple(self.levels), schema.unit_name, rows_per_unit=schema.max_rows_per_unit)
 
     def _run(self, data: Dataset, hierarchies: Mapping[str, Hierarchy], levels: dict[str, int]) -> Outcome[Any]:
-        frame, units = read(data)
+        frame, units = read(data) if self.k is None else counted(data)
+        frame = normal(frame, list(hierarchies))
         labels, losses = {}, np.zeros(len(units))
         place = np.zeros(len(units), dtype=np.int64)
         for name, hierarchy in hierarchies.items():
             values, places = distinct(frame[name])
-            lacking = hierarchy.lacks(values)
-            if lacking.any():
-                raise DataFault(
-                    f"column {name!r} has {int(lacking.sum())} values that its hierarchy lacks, such as "
-                    f"{values[lacking][0]!r}",
-                    "a hierarchy that holds every value",
-                )
+            hierarchy.check(name, values)
             named = hierarchy.label(values, levels[name])
             labels[name] = named[places]
             place = _joined(place, _numbered(named)[places])
@@ -153,7 +151,8 @@ class Generalize(Guard[Any]):
             float(lost.mean()) if len(lost) else 0.0,
             origin,
         )
-        return Outcome(released(frame, origin, vaguer), covers=covers, proof=proof)
+        value = released(frame, origin, vaguer, narrow=not isinstance(data, OwnTable))
+        return Outcome(value, covers=covers, proof=proof)
 
     def _check(self, sizes: NDArray[np.int64], kept: NDArray[np.bool_], unit: str) -> None:
         """Refuse levels that leave too much out; the owner alone sees this."""

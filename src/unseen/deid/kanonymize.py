@@ -22,18 +22,20 @@ from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import Model, PopulationModel
+from unseen.deid.owners import Owners
 from unseen.deid.promises import Promises
+from unseen.deid.released import released
 from unseen.deid.search.downstream import Downstream
 from unseen.deid.search.kanon import search, strangers
 from unseen.deid.search.problem import Column, Optimum, People, Sensitive
 from unseen.deid.search.quality import Quality, TrialQuality, measure
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
+from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal
 
-__all__ = ["KAnonymize", "Proof", "is_k_anonymous"]
+__all__ = ["KAnonymize", "Proof"]
 
 
 @dataclass(frozen=True, eq=False)
-class Proof:
+class Proof(Owners):
     """Why this table and no other. The owner's: a published proof helps minimality attacks, and ``origin`` links back.
 
     Args:
@@ -131,13 +133,16 @@ class KAnonymize(Guard[Any]):
         hierarchies = hierarchies_for(data, names, self.hierarchies)
         promises = self.promises.about(data, names)
         self._triable(data, hierarchies)
-        guarantee: Guarantee = KAnonymity(self.k, names, data.schema.unit_name, promises.words(), promises.limits())
+        guarantee: Guarantee = KAnonymity(
+            self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit
+        )
         if self.seed is not None:
             guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
         return Plan(guarantee, unpriced(), lambda: self._run(data, hierarchies, promises))
 
     def _run(self, data: Dataset, hierarchies: Mapping[str, Hierarchy], promises: Promises) -> Outcome[Any]:
-        frame, units = read(data)
+        frame, units = counted(data)
+        frame = normal(frame, list(hierarchies))
         values = {name: distinct(frame[name]) for name in hierarchies}
         columns, people = promises.columns(values, hierarchies)
         quality = self._measure(frame)
@@ -164,7 +169,8 @@ class KAnonymize(Guard[Any]):
             origin,
             self.quality.named,
         )
-        return Outcome(released(frame, origin, vaguer), covers=covers, proof=proof)
+        value = released(frame, origin, vaguer, narrow=not isinstance(data, OwnTable))
+        return Outcome(value, covers=covers, proof=proof)
 
     def _triable(self, data: Dataset, hierarchies: Mapping[str, Hierarchy]) -> None:
         """Refuse a quality measure that tries too many combinations, or predicts what is not there."""
@@ -199,6 +205,10 @@ class KAnonymize(Guard[Any]):
         people: People | None,
     ) -> Optimum:
         if len(units) == 0:
+            if people is not None and len(people.columns[0]) and any(model.complete for model in people.models):
+                raise DataFault(
+                    "an empty table was given", "rows of each of the population's cells, as the model demands"
+                )
             return Optimum((0,) * len(columns), 0.0, np.zeros(0, dtype=bool), 0, 0)
         if people is not None and (beyond := strangers(columns, units, people)):
             raise DataFault(
@@ -232,29 +242,3 @@ class KAnonymize(Guard[Any]):
             f"Of {found.checked + found.pruned:,} combinations of levels {found.checked:,} were weighed. Each of the "
             f"other {found.pruned:,} loses at least {found.score:.6g} ({self.quality.named}), by a lower bound{beyond}."
         )
-
-
-def is_k_anonymous(frame: Any, k: int, quasi_identifiers: Sequence[str]) -> bool:
-    """Whether at least k rows share each combination of quasi-identifiers that a table has.
-
-    Missing values count as equal.
-
-    Args:
-        frame: a dataframe, a path to csv or parquet, or a DuckDB relation, every row another unit.
-        k: least number of rows, at least 1.
-        quasi_identifiers: the columns to group by.
-
-    Raises:
-        InvalidRequest: a column that the table lacks, or no k.
-
-    >>> import pyarrow as pa
-    >>> is_k_anonymous(pa.table({"age": ["[20, 40)"] * 3 + ["[40, 60)"] * 2}), k=3, quasi_identifiers=["age"])
-    False
-    """
-    least, names, data = whole("k", k, 1), column_names(quasi_identifiers), OwnTable(frame)
-    known(data, names)
-    if not len(data.frame):
-        return True
-    sizes = data.frame.select(*names).with_columns(nw.lit(1).alias("rows of the class"))
-    counted = sizes.group_by(*names, drop_null_keys=False).agg(nw.col("rows of the class").sum())
-    return int(counted["rows of the class"].min()) >= least

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import narwhals as nw
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
+from unseen.core.privacy_models import Held
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import DistinctDiversity, Model, PopulationModel, TCloseness
 from unseen.deid.search.problem import Column, People, Sensitive
 from unseen.deid.table import OwnTable, coded, distinct
 
 __all__ = ["Promises"]
+
+SEVERAL = "a value that every unit of a class has beside others"
 
 Values = tuple[NDArray[Any], NDArray[np.int64]]
 
@@ -32,12 +35,14 @@ class Promises:
         over: of the population.
         sensitive: the sensitive column.
         population: the population, as it was given.
+        several: whether a unit may have several rows, and so several sensitive values.
     """
 
     models: tuple[Model, ...]
     over: tuple[PopulationModel, ...]
     sensitive: str | None
-    population: Any
+    population: Any = field(repr=False)
+    several: bool = False
 
     @staticmethod
     def of(
@@ -105,16 +110,18 @@ class Promises:
             )
         if name in quasi_identifiers:
             raise InvalidRequest(f"{name!r} was named quasi-identifying and sensitive", "one of the two")
-        return replace(self, sensitive=name, population=people)
+        return replace(self, sensitive=name, population=people, several=data.schema.max_rows_per_unit > 1)
+
+    def held(self) -> tuple[Held, ...]:
+        """What is promised, for each model."""
+        told = [model.held(self.sensitive or "") for model in self.models]
+        if self.several:
+            told = [replace(one, limits=f"{one.limits}, {SEVERAL}") for one in told]
+        return (*told, *(Held(model.promise(), model.limits) for model in self.over))
 
     def words(self) -> tuple[str, ...]:
-        """What is promised, one line for each model."""
-        told = [model.promise(self.sensitive or "") for model in self.models]
-        return (*told, *(model.promise() for model in self.over))
-
-    def limits(self) -> tuple[str, ...]:
-        """What the models do not bound."""
-        return tuple(dict.fromkeys([*(one.limits for one in self.models), *(one.limits for one in self.over)]))
+        """The same in words."""
+        return tuple(one.sentence for one in self.held())
 
     def values(self, frame: nw.DataFrame[Any]) -> Sensitive | None:
         """The sensitive column in codes, and the models for its values.
@@ -154,7 +161,22 @@ def _both(name: str, table: Values, population: Values, hierarchy: Hierarchy) ->
     """A column of the table, and the population's codes in it."""
     if (table[0].dtype.kind in "iuf") != (population[0].dtype.kind in "iuf") and len(table[0]) and len(population[0]):
         raise DataFault(f"{name!r} holds numbers in one of table and population", "numbers or texts in both")
-    values, back = np.unique(np.concatenate([table[0], population[0]]), return_inverse=True)
+    values, back = np.unique(np.concatenate(_alike(name, table[0], population[0])), return_inverse=True)
     places = back[np.concatenate([table[1], population[1] + len(table[0])])].astype(np.int64)
     column, rows = coded(name, values, places, hierarchy), len(table[1])
     return Column(column.codes[:rows], column.up, column.loss), column.codes[rows:]
+
+
+def _alike(name: str, *values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Numbers as one type in which none of them changes: what merges here would be counted together."""
+    kinds = {one.dtype.kind for one in values if len(one)}
+    if kinds <= {"i", "u"} and kinds:
+        if max(int(one.max(initial=0)) for one in values) < 2**63:
+            return [one.astype(np.int64) for one in values]
+    elif kinds - {"f"} and "f" in kinds:
+        whole = [one for one in values if one.dtype.kind in "iu"]
+        if max(int(np.abs(one.astype(object)).max(initial=0)) for one in whole) <= 2**53:
+            return list(values)
+    else:
+        return list(values)
+    raise DataFault(f"{name!r} holds whole numbers too large to compare", "texts, or whole numbers in both tables")

@@ -19,7 +19,7 @@ from unseen.core.snapshot import UNIT, source_relation
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.search.problem import Column
 
-__all__ = ["OwnTable", "coded", "distinct", "hierarchies_for", "known", "read", "released"]
+__all__ = ["OwnTable", "coded", "counted", "distinct", "hierarchies_for", "known", "normal", "read"]
 
 Frame = nw.DataFrame[Any]
 
@@ -74,6 +74,24 @@ def read(data: Dataset) -> tuple[Frame, NDArray[np.int64]]:
     return nw.from_dict(columns), units
 
 
+def counted(data: Dataset) -> tuple[Frame, NDArray[np.int64]]:
+    """The same, where no unit has more rows than are declared, on which the share of a class that is one unit's rests.
+
+    Raises:
+        DataFault: one has more; only the owner sees this.
+    """
+    frame, units = read(data)
+    most = int(np.unique(units, return_counts=True)[1].max(initial=0)) if len(units) else 0
+    if most > data.schema.max_rows_per_unit:
+        raise DataFault(
+            f"one {data.schema.unit_name} has {most:,} rows, and {data.schema.max_rows_per_unit} were declared: who "
+            "has many of a class's rows is easily guessed",
+            "as many rows of each as are declared",
+            f"max_rows_per_unit={most}, or one row of each",
+        )
+    return frame, units
+
+
 def _whole(values: NDArray[Any]) -> bool:
     return values.dtype.kind == "f" and bool(np.all((values == np.floor(values)) & (np.abs(values) < 2.0**53)))
 
@@ -90,6 +108,56 @@ def _plain(values: NDArray[Any]) -> Any:
     return values.astype(np.int64) if _whole(values) else values
 
 
+def normal(frame: Frame, names: Sequence[str]) -> Frame:
+    """The frame with quasi-identifiers whose values differ wherever they look different.
+
+    What counts as one value must be told as one, or a row stands out in its class: -0.0 becomes 0.0, decimals floats,
+    stamps with a time zone the local time, categories texts, and values of mixed types what they are as one.
+
+    Raises:
+        DataFault: a column holds lists, structures or what has no type in common; only the owner sees this.
+    """
+    return frame.with_columns(*(_normal(frame[name]) for name in names)) if names else frame
+
+
+def _normal(series: nw.Series[Any]) -> nw.Series[Any]:
+    dtype = series.dtype
+    if dtype.is_nested():
+        raise DataFault(f"column {series.name!r} holds lists or structures", "a column of numbers or texts")
+    if dtype in (nw.Categorical, nw.Enum):
+        return series.cast(nw.String)
+    if dtype.is_decimal():
+        return series.cast(nw.Float64) + 0.0
+    if dtype.is_float():
+        return series + 0.0
+    if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
+        return series.dt.replace_time_zone(None)
+    if dtype == nw.Object or dtype == nw.Unknown:
+        return _of_one_type(series)
+    return series
+
+
+def _of_one_type(series: nw.Series[Any]) -> nw.Series[Any]:
+    """Python's own objects, or a type that narwhals does not know, as Arrow reads them: numbers or texts."""
+    import pyarrow as pa
+
+    try:
+        found = series.to_arrow()
+        kind = found.type
+        numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+        values = found.to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
+        raise DataFault(
+            f"column {series.name!r} holds values of several types ({type(error).__name__})", "numbers or texts"
+        ) from None
+    if numbers:
+        plain = [None if one is None else one if isinstance(one, int) else float(one) + 0.0 for one in values]
+        kept = nw.Int64 if pa.types.is_integer(kind) else nw.Float64
+        return nw.new_series(series.name, plain, kept, backend=series.implementation)
+    texts = [None if one is None else one if isinstance(one, str) else str(one) for one in values]
+    return nw.new_series(series.name, texts, nw.String, backend=series.implementation)
+
+
 def distinct(series: nw.Series[Any], role: str = "quasi-identifier") -> tuple[NDArray[Any], NDArray[np.int64]]:
     """The distinct values of a column, numbers or texts, and each row's place among them.
 
@@ -98,8 +166,7 @@ def distinct(series: nw.Series[Any], role: str = "quasi-identifier") -> tuple[ND
     """
     import pyarrow as pa
 
-    if series.dtype in (nw.Categorical, nw.Enum):
-        series = series.cast(nw.String)
+    series = _normal(series)
     found = series.to_arrow()
     array = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     if series.null_count() or (series.dtype.is_float() and bool(series.is_nan().any())):
@@ -128,12 +195,7 @@ def coded(name: str, values: NDArray[Any], places: NDArray[np.int64], hierarchy:
     Raises:
         DataFault: a value has no place in the hierarchy; only the owner sees this.
     """
-    lacking = hierarchy.lacks(values)
-    if lacking.any():
-        raise DataFault(
-            f"column {name!r} has {int(lacking.sum())} values that its hierarchy lacks, such as {values[lacking][0]!r}",
-            "a hierarchy that holds every value",
-        )
+    hierarchy.check(name, values)
     top = hierarchy.levels - 1
     labels = [hierarchy.label(values, level) for level in range(1, top)]
     ranks = [_ranks(label) for label in (values, *labels)]
@@ -206,26 +268,3 @@ def known(data: Dataset, names: Sequence[str]) -> None:
         raise InvalidRequest(
             f"quasi_identifiers {shown(absent)} was asked for", f"the table has {shown(data.frame.columns)}"
         )
-
-
-def released(frame: Frame, origin: NDArray[np.int64], vaguer: Mapping[str, NDArray[Any]]) -> Any:
-    """A frame to hand out, of the kind that went in, with nothing of its rows' old places.
-
-    Args:
-        frame: the owner's.
-        origin: shape (released rows,), which row each was.
-        vaguer: for some columns their labels, shape (released rows,).
-    """
-    chosen = nw.maybe_reset_index(frame[origin, :])
-    labels = [
-        nw.new_series(name, label.tolist(), nw.String, backend=frame.implementation) for name, label in vaguer.items()
-    ]
-    # A categorical column carries all its categories along, those of suppressed rows too.
-    listed = [name for name, dtype in frame.schema.items() if dtype in (nw.Categorical, nw.Enum) and name not in vaguer]
-    columns = [*labels, *(chosen[name].cast(nw.String) for name in listed)]
-    native: Any = (chosen.with_columns(*columns) if columns else chosen).to_native()
-    if frame.implementation.is_pandas_like():
-        native.attrs = {}
-    elif frame.implementation.is_pyarrow():
-        native = native.replace_schema_metadata(None)
-    return native

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unseen.cli.deid.files import known, named, page_at, read_table, vacant, write_table
+from unseen.cli.deid.files import known, named, page_at, page_place, read_table, vacant, write_table
 from unseen.cli.deid.lines import line, table
 from unseen.cli.deid.steps import hierarchies_in, needed, with_numbers
 from unseen.cli.terminal import FINE, print_json, watched
@@ -47,6 +47,7 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
     from unseen.deid import reidentification
 
     vacant(to, force, file)
+    place = page_place(out, f"{named(file)}.anonymize.html", file, to)
     with watched() as progress:
         progress("reading", 0, 4)
         frame = _chosen(read_table(file), asked)
@@ -61,7 +62,7 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
         before = reidentification(frame.to_native(), names) if rows else None
         after = reidentification(release.value, names) if len(release.value) else None
         said = _said(file, to, asked, frame, release, (before, after))
-        page = page_at(_page(said, before, after), out, f"{named(file)}.anonymize.html")
+        page = page_at(_page(said, before, after), place)
     if as_json:
         print_json({**said, "page": str(page)})
     else:

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
 
     from unseen.report.deid_page import DeidPage
 
-__all__ = ["CSV", "TABLES", "known", "listed", "named", "page_at", "read_table", "vacant", "write_table"]
+__all__ = [
+    "CSV",
+    "TABLES",
+    "interruptible",
+    "known",
+    "listed",
+    "named",
+    "page_at",
+    "page_place",
+    "read_table",
+    "vacant",
+    "write_table",
+]
 
 CSV = (".csv", ".tsv")
 PARQUET = (".parquet", ".pq")
@@ -49,11 +61,23 @@ def read_table(file: str) -> nw.DataFrame[Any]:
     from unseen import datasets
     from unseen.deid.table import OwnTable
 
-    if file.startswith(datasets.PREFIX):
-        return OwnTable(datasets.load(file)).frame
-    if Path(file).suffix.lower() not in (*CSV, *PARQUET):
-        raise DataFault(f"{Path(file).name!r} was given", TABLES)
-    return OwnTable(file).frame
+    with interruptible():
+        if file.startswith(datasets.PREFIX):
+            return OwnTable(datasets.load(file)).frame
+        if Path(file).suffix.lower() not in (*CSV, *PARQUET):
+            raise DataFault(f"{Path(file).name!r} was given", TABLES)
+        return OwnTable(file).frame
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """An interrupt during a query, which DuckDB tells as a RuntimeError, is an interrupt."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "interrupted" not in str(error).lower():
+            raise
+        raise KeyboardInterrupt from None
 
 
 def known(frame: nw.DataFrame[Any], names: Sequence[str], option: str) -> None:
@@ -69,19 +93,28 @@ def vacant(path: Path, force: bool, *inputs: str | Path | None) -> None:
     Args:
         path: of the new table.
         force: that a file there may be replaced.
-        inputs: what is read, and never replaced.
+        inputs: what is read or made besides, and never replaced.
     """
     if path.suffix.lower() not in (*CSV, *PARQUET):
         raise InvalidRequest(f"a table at {str(path)!r} was asked for", "a name that ends in .csv, .tsv or .parquet")
     if not path.parent.is_dir():
         raise InvalidRequest(f"a table at {str(path)!r} was asked for", "a folder that exists")
-    for given in inputs:
-        with suppress(OSError):
-            if given is not None and path.exists() and path.samefile(given):
-                raise InvalidRequest(f"a table at {str(path)!r} was asked for", "another file than those that are read")
+    if any(given is not None and _same(path, given) for given in inputs):
+        raise InvalidRequest(
+            f"a table at {str(path)!r} was asked for", "another file than those that are read or made besides"
+        )
     if path.exists() and (not force or not path.is_file()):
         fits = "--force" if path.is_file() else ""
         raise InvalidRequest(f"a table at {str(path)!r} was asked for, where something is", "a path that is free", fits)
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths lead to one file, there or still to be made."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    with suppress(OSError):
+        return os.path.samefile(one, other)
+    return False
 
 
 def write_table(table: Any, path: Path, force: bool, source: str, mode: int = 0o666) -> None:
@@ -110,7 +143,7 @@ def write_table(table: Any, path: Path, force: bool, source: str, mode: int = 0o
     if path.suffix.lower() in PARQUET:
         how = "FORMAT parquet"
     try:
-        with _partial(path, force, mode) as place:
+        with interruptible(), _partial(path, force, mode) as place:
             connection.execute(f"COPY made TO {literal(str(place))} ({how}, USE_TMP_FILE false)")
     except (duckdb.Error, OSError) as error:
         raise InvalidRequest(
@@ -138,14 +171,33 @@ def _mark(source: str) -> str:
     return max(",;\t|", key=header.count)
 
 
-def page_at(page: DeidPage, out: Path | None, name: str) -> Path:
-    """Write the page into its folder, which is made if need be."""
+def page_place(out: Path | None, name: str, *others: str | Path | None) -> Path:
+    """Where the page goes; refused where it cannot be written, before any work is done.
+
+    Args:
+        out: its folder, which is made if need be; None for the working directory.
+        name: of the page.
+        others: what is read or made besides.
+    """
+    place = (Path() if out is None else out) / name
+    there = next((one for one in (place.parent, *place.parent.parents) if os.path.lexists(one)), place)
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK) or place.is_dir():
+        raise InvalidRequest(
+            f"a page at {str(place)!r} was asked for", "a folder that can be written to", "--out FOLDER"
+        )
+    if any(other is not None and _same(place, other) for other in others):
+        raise InvalidRequest(f"a page at {str(place)!r} was asked for", "another file than those that are read or made")
+    return place
+
+
+def page_at(page: DeidPage, place: Path) -> Path:
+    """Write the page for its owner alone (mode 0600), into its folder, which is made if need be."""
+    from unseen.core.ledger.keys import make_file
     from unseen.report.deid_page import render_deid
 
-    place = (Path() if out is None else out) / name
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(render_deid(page), encoding="utf-8")
+        make_file(place, render_deid(page).encode(), over=True)
     except OSError as error:
         raise InvalidRequest(f"a page at {str(place)!r} was asked for", f"a folder ({error.strerror})") from None
     return place

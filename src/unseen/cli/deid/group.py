@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unseen.cli.deid.words import spoken
 from unseen.cli.options import EPILOG, Json, wants_json
 
 __all__ = ["deid"]
@@ -16,7 +17,14 @@ deid = typer.Typer(help="Find what identifies people, and release tables without
 
 Table = Annotated[str, typer.Argument(help="A .csv or .parquet file, or dataset:NAME.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the page; the working directory if absent.")]
-To = Annotated[Path, typer.Option("--to", metavar="FILE.csv|.parquet", help="The new table.")]
+To = Annotated[
+    Path,
+    typer.Option(
+        "--to",
+        metavar="FILE.csv|.parquet",
+        help="The new table. A cell that begins with = stays so: a spreadsheet may run it.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the new table's file if there is one.")]
 PolicyFile = Annotated[Path, typer.Option("--policy", metavar="FILE.toml", help="What happens to which column.")]
 KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="The owner's key, mode 0600.")]
@@ -38,7 +46,8 @@ def scan(
     """Count what identifies, by column or kind, and how much of it was probably found; no value is printed."""
     from unseen.cli.deid.scan import command
 
-    raise typer.Exit(command(file, sample, out, safe_harbor, wants_json(context, json)))
+    with spoken():
+        raise typer.Exit(command(file, sample, out, safe_harbor, wants_json(context, json)))
 
 
 @deid.command("anonymize", epilog=EPILOG)
@@ -92,7 +101,8 @@ def anonymize(
     asked = Asked(
         listed(quasi_identifiers), k, suppress_at_most, hierarchies, quality, l, t, sensitive, local, listed(drop)
     )
-    raise typer.Exit(command(file, to, asked, out, force, wants_json(context, json)))
+    with spoken():
+        raise typer.Exit(command(file, to, asked, out, force, wants_json(context, json)))
 
 
 @deid.command("risk", epilog=EPILOG)
@@ -115,7 +125,8 @@ def risk(
     from unseen.cli.deid.files import listed
     from unseen.cli.deid.risk import command
 
-    raise typer.Exit(command(file, listed(columns), population, threshold, out, wants_json(context, json)))
+    with spoken():
+        raise typer.Exit(command(file, listed(columns), population, threshold, out, wants_json(context, json)))
 
 
 @deid.command("pseudonymize", epilog=EPILOG)
@@ -133,7 +144,8 @@ def pseudonymize(
     """Write the table with pseudonyms in the place of what identifies, as a policy says; it stays personal data."""
     from unseen.cli.deid.pseudonymize import command
 
-    raise typer.Exit(command(file, policy, key, make_key, to, out, force, wants_json(context, json)))
+    with spoken():
+        raise typer.Exit(command(file, policy, key, make_key, to, out, force, wants_json(context, json)))
 
 
 @deid.command("reidentify", epilog=EPILOG)
@@ -151,4 +163,5 @@ def reidentify(
     """Undo the pseudonyms that can be undone, for who holds the key; the new table is its owner's alone."""
     from unseen.cli.deid.pseudonymize import back
 
-    raise typer.Exit(back(file, policy, key, check, to, out, force, wants_json(context, json)))
+    with spoken():
+        raise typer.Exit(back(file, policy, key, check, to, out, force, wants_json(context, json)))

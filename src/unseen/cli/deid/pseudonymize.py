@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unseen.cli.deid.files import named, page_at, read_table, vacant, write_table
+from unseen.cli.deid.files import named, page_at, page_place, read_table, vacant, write_table
 from unseen.cli.deid.lines import line, table
+from unseen.cli.deid.tally import STRICT
 from unseen.cli.terminal import FINE, print_json, watched
+from unseen.core.errors import InvalidRequest
 
 if TYPE_CHECKING:
+    from unseen.deid import Finding
+    from unseen.deid.pseudonym.columns import Cells
     from unseen.report.deid_page import DeidPage
 
 __all__ = ["back", "command"]
@@ -28,6 +31,7 @@ def command(
     from unseen.deid import Key, Policy, Pseudonymize
 
     vacant(to, force, file, policy, key)
+    place = page_place(out, f"{named(file)}.pseudonymize.html", file, policy, key, to)
     with watched() as progress:
         progress("reading", 0, 3)
         told = Policy.read(policy)
@@ -43,7 +47,11 @@ def command(
                 key.unlink()  # nothing was made with it
             raise
         said = _said(file, to, len(frame), told, release)
-        page = page_at(_page(said), out, f"{named(file)}.pseudonymize.html")
+        try:
+            page = page_at(_page(said), place)
+        except InvalidRequest as error:
+            made = f"the table is made without it, under the check value {said['check']}"
+            raise InvalidRequest(error.asked, f"{error.allowed}; {made}") from None
     if as_json:
         print_json({**said, "page": str(page)})
     else:
@@ -57,6 +65,7 @@ def back(file: str, policy: Path, key: Path, check: str, to: Path, out: Path | N
     from unseen.report.deid_page import DeidPage, Section
 
     vacant(to, force, file, policy, key)
+    place = page_place(out, f"{named(file)}.reidentify.html", file, policy, key, to)
     with watched() as progress:
         progress("reading", 0, 3)
         told, secret = Policy.read(policy), Key.open(key)
@@ -76,7 +85,7 @@ def back(file: str, policy: Path, key: Path, check: str, to: Path, out: Path | N
         outcome = [f"{len(undone)} of {len(frame.columns)} columns undone"]
         purpose = f"{len(frame):,} rows of the project {told.project}."
         shown = DeidPage("reidentify", "Pseudonyms undone", name, purpose, outcome, warning, [section])
-        page = page_at(shown, out, f"{named(file)}.reidentify.html")
+        page = page_at(shown, place)
     if as_json:
         print_json({**said, "page": str(page)})
     else:
@@ -84,10 +93,16 @@ def back(file: str, policy: Path, key: Path, check: str, to: Path, out: Path | N
     return FINE
 
 
-def _find(texts: Sequence[str]) -> Any:
+def _find(texts: Cells) -> list[list[Finding]]:
+    """What is found in a column's texts, by row; its name counts as the label of its cells."""
+    import pyarrow as pa
+
     from unseen.deid import scan
 
-    return scan(list(texts)).findings
+    found: list[list[Finding]] = [[] for _ in texts]
+    for one in scan(pa.table({texts.column: pa.array(texts, pa.string())}), least=STRICT):
+        found[one.row].append(one)
+    return found
 
 
 def _restored(found: Any) -> Any:
@@ -111,6 +126,7 @@ def _said(file: str, to: Path, rows: int, policy: Any, release: Any) -> dict[str
         "values": counted.values,
         "collisions": {name: count for name, count in counted.collisions.items() if count},
         "spans": counted.spans,
+        "collisions_in_texts": counted.collisions_in_texts,
         "redacted_instead": counted.redacted_instead,
         "guarantee": str(release.guarantee),
     }
@@ -120,11 +136,12 @@ def _page(said: dict[str, Any]) -> DeidPage:
     from unseen.report.deid_page import DeidPage, Section
 
     columns = [(name, count, said["collisions"].get(name, 0)) for name, count in said["values"].items()]
-    spans = [(name, count, said["redacted_instead"].get(name, 0)) for name, count in said["spans"].items()]
+    instead, shared = said["redacted_instead"], said["collisions_in_texts"]
+    spans = [(name, count, instead.get(name, 0), shared.get(name, 0)) for name, count in said["spans"].items()]
     sections = [
         Section("What is promised", "", [said["guarantee"], f"The key's check value is {said['check']}."]),
         Section("Columns", "", (), ("column", "different values", "collisions"), columns),
-        Section("Texts", "", (), ("kind", "replaced", "of these, by a label instead"), spans),
+        Section("Texts", "", (), ("kind", "replaced", "of these, by a label instead", "collisions"), spans),
     ]
     outcome = [f"{len(columns)} columns", f"{sum(said['spans'].values()):,} findings in texts"]
     purpose = f"{said['rows']:,} rows, for the project {said['project']}."
@@ -139,6 +156,9 @@ def _print(said: dict[str, Any], page: Path) -> None:
     values = [(name, f"{count:,}") for name, count in said["values"].items()]
     table(console, ("column", "values replaced"), values, ("values replaced",))
     table(console, ("in texts", "replaced"), [(name, f"{count:,}") for name, count in said["spans"].items()])
+    shared = sum(said["collisions"].values()) + sum(said["collisions_in_texts"].values())
+    if shared:
+        console.print(line(f"{shared:,} pseudonyms fewer than values that are not alike: these share one."))
     console.print(line(said["guarantee"]))
     console.print(line(f"The key's check value, which reidentify takes: --check {said['check']}"), soft_wrap=True)
     console.print(line(f"Page, for the owner alone: {page}"), soft_wrap=True)

@@ -6,8 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unseen.cli.deid.files import known, named, page_at, read_table
+from unseen.cli.deid.files import known, named, page_at, page_place, read_table
+from unseen.cli.deid.headings import labels, lacking
 from unseen.cli.deid.lines import line, table
+from unseen.cli.deid.tally import LEAST
 from unseen.cli.terminal import FINE, print_json, watched
 from unseen.core.errors import DataFault
 
@@ -32,9 +34,12 @@ def command(
 
     if population is not None and not columns:
         raise InvalidRequest("--population without --columns was given", "the columns that somebody may know")
+    place = page_place(out, f"{named(file)}.risk.html", file)
     with watched() as progress:
         progress("reading", 0, 1)
         frame = read_table(file)
+        called = _called(frame.columns)
+        frame, columns = frame.rename(called), [called.get(name, name) for name in columns]
         known(frame, columns, "--columns")
         if not len(frame):
             raise DataFault("the risk of an empty table was asked for", "at least one row")
@@ -45,12 +50,22 @@ def command(
             progress("measuring risk", 0, 1)
             risk = reidentification(native, columns, _people(population), threshold)
         said = _said(file, len(frame), sets, risk)
-        page = page_at(_page(said, sets, risk), out, f"{named(file)}.risk.html")
+        said["notes"] += lacking(called)
+        page = page_at(_page(said, sets, risk), place)
     if as_json:
         print_json({**said, "page": str(page)})
     else:
         _print(said, page)
     return FINE
+
+
+def _called(names: list[str]) -> dict[str, str]:
+    from unseen.core.errors import MissingExtra
+
+    try:
+        return labels(names, LEAST)
+    except MissingExtra:
+        return {name: name for name in names}
 
 
 def _people(population: str | None) -> Any:
@@ -60,7 +75,8 @@ def _people(population: str | None) -> Any:
     digits = population.replace(",", "").replace("_", "")
     if digits.isascii() and digits.isdigit():
         return int(digits[:30])
-    return read_table(population).to_native()
+    frame = read_table(population)
+    return frame.rename(_called(frame.columns)).to_native()
 
 
 def _said(file: str, rows: int, sets: Identifying, risk: Reidentification | None) -> dict[str, Any]:

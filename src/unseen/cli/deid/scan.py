@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unseen.cli.deid.files import named, page_at, read_table
+from unseen.cli.deid.files import named, page_at, page_place, read_table
 from unseen.cli.deid.lines import line, table
 from unseen.cli.deid.tally import Tally, tally_table, tally_texts
 from unseen.cli.terminal import FINE, print_json, watched
@@ -28,6 +28,7 @@ WARNING = (
 
 def command(file: str, sample: int | None, out: Path | None, safe_harbor: bool, as_json: bool) -> int:
     """Scan a file, write the page, and print what matters."""
+    place = page_place(out, f"{named(file)}.scan.html", file)
     with watched() as progress:
         progress("reading", 0, 1)
         if sample is not None and sample < 1:
@@ -41,7 +42,7 @@ def command(file: str, sample: int | None, out: Path | None, safe_harbor: bool, 
             found = tally_table(frame, safe_harbor, progress)
             found.notes += note
         said = _said(Path(file).name, found)
-        page = page_at(_page(said, found), out, f"{named(file)}.scan.html")
+        page = page_at(_page(said, found), place)
     if as_json:
         print_json({**said, "page": str(page)})
     else:

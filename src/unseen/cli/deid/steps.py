@@ -21,10 +21,10 @@ PLAIN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,14})?$"
 
 
 def hierarchies_in(folder: Path | None, columns: Sequence[str], name: str) -> dict[str, Hierarchy]:
-    """The hierarchies that a folder has of these columns, as NAME_hierarchy_COLUMN.csv or COLUMN.csv.
+    """The hierarchies of these columns, as NAME_hierarchy_COLUMN.csv or COLUMN.csv in a folder, or in a TOML file.
 
     Args:
-        folder: where they lie; None for none.
+        folder: where they lie, or the file; None for none.
         columns: the quasi-identifiers.
         name: the table's, which decides where several tables have a hierarchy of a column there.
 
@@ -33,11 +33,14 @@ def hierarchies_in(folder: Path | None, columns: Sequence[str], name: str) -> di
         InvalidRequest: a file that holds no hierarchy, or several for one column.
     """
     from unseen.deid import Hierarchy
+    from unseen.deid.hierarchies.written import read_all
 
     if folder is None:
         return {}
+    if folder.is_file():
+        return {column: one for column, one in read_all(folder).items() if column in columns}
     if not folder.is_dir():
-        raise DataFault(f"no folder at {str(folder)!r}", "the folder of the hierarchies")
+        raise DataFault(f"no folder or file at {str(folder)!r}", "the folder of the hierarchies, or a TOML file")
     files = {one.name: one for one in sorted(folder.iterdir()) if one.suffix.lower() == ".csv"}
     found = {}
     for column in columns:
@@ -61,7 +64,8 @@ def needed(columns: Sequence[str], found: Sequence[str], folder: Path | None) ->
         where = "given" if folder is None else f"found in {str(folder)!r}"
         raise InvalidRequest(
             f"no hierarchy of {shown(lacking)} was {where}",
-            "for each quasi-identifier NAME_hierarchy_COLUMN.csv or COLUMN.csv, as ARX writes them",
+            "for each quasi-identifier COLUMN.csv in a folder, as ARX writes it, or a line in a TOML file: "
+            "age = { widths = [5, 10], low = 0, high = 120 }",
             "--hierarchies FOLDER" if folder is None else "",
         )
 

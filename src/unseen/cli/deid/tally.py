@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unseen.cli.deid.headings import labels, lacking
 from unseen.core.errors import DataFault
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from unseen.deid.detect.columns import ColumnSummary
     from unseen.deid.detect.safe_harbor import RuleEvidence
 
-__all__ = ["Tally", "paragraphs", "tally_table", "tally_texts"]
+__all__ = ["LEAST", "STRICT", "Tally", "paragraphs", "tally_table", "tally_texts"]
 
 LEAST, STRICT = 0.5, 0.4
-"""The least score that counts, and the one that counts for Safe Harbor, where a miss costs more."""
+"""The least score that counts, and the one for Safe Harbor and pseudonyms, where a miss costs more."""
 PIECE = 1 << 20
 """Characters of text that are looked at between two steps of the bar."""
 PARTED = re.compile(r"\n[ \t]*\n\s*")
@@ -84,34 +85,21 @@ def tally_table(frame: nw.DataFrame[Any], strict: bool, progress: Progress) -> T
     from unseen.deid.detect.columns import asked, summary
 
     made, names = Tally(rows=len(frame)), list(frame.columns)
-    hidden = _values_for_names(names)
-    if hidden:
-        made.notes.append(
-            f"{len(hidden)} columns have names that look like values, so their numbers stand here instead: "
-            "the file may lack a header."
-        )
+    called = labels(names, LEAST)
+    made.notes += lacking(called)
     for at, name in enumerate(names):
-        label = f"column {at + 1}" if name in hidden else name
+        label = called[name]
         progress(f"reading {label}", at, len(names))
         found = made.look(frame.select(name), strict)
         # Safe Harbor's summary counts weaker findings too.
         told = summary(name, [asked(value) for value in frame[name].to_list()], found) if strict else found.columns[0]
         made.columns.append((replace(told, name=label), Counter(found.counts)))
-        if name in hidden and strict:
+        if name != label and strict:
             for letter, rule in made.rules.items():
                 columns = tuple(label if one == name else one for one in rule.columns)
                 made.rules[letter] = replace(rule, columns=columns)
     progress("done", len(names), len(names))
     return made
-
-
-def _values_for_names(names: list[str]) -> set[str]:
-    """Columns whose names would identify somebody: those of a file that has a row where its header should be."""
-    from unseen.deid import Entity, scan
-
-    kinds = {Entity.PERSON, Entity.EMAIL_ADDRESS, Entity.PHONE_NUMBER, Entity.US_SSN, Entity.STREET_ADDRESS}
-    kinds |= {Entity.IBAN, Entity.CREDIT_CARD, Entity.NATIONAL_ID, Entity.DATE, Entity.POSTAL_CODE, Entity.IP_ADDRESS}
-    return {names[one.row] for one in scan(names, least=LEAST) if one.entity in kinds}
 
 
 def paragraphs(path: Path) -> Iterator[list[str]]:

@@ -66,7 +66,8 @@ _NUMBERED = re.compile(
 _PIECES = re.compile(
     r"\b(?:(?P<unit>(?:[Aa]p(?:t|artment|pt)|APT|[Ss](?:ui)?te|SUITE|[Uu]nit|[Ff]l(?:at|oor)|[Rr]oom|[Bb]ldg)\b"
     r"\.?[ ]{1,2}#?\d{1,5}[A-Za-z]?\b(?!,?[ ][Bb]ox))"
-    r"|(?P<box>(?:[Pp]\.?[ ]?[Oo]\.?[ ]?[Bb]ox|[Pp]ost(?:fach|bus)|[Aa]partado|(?:PSC|Unit)[ ]\d{1,5},?[ ]Box"
+    r"|(?P<box>(?:(?<![\w.,/-])\d{1,6}[ ])?(?:[Pp]\.?[ ]?[Oo]\.?[ ]?[Bb]ox|[Pp]ost(?:fach|bus)|[Aa]partado"
+    r"|(?:PSC|psc|Unit|unit)[ ]\d{1,5},?[ ][Bb]ox"
     r"|[Cc]asella [Pp]ostale|[Bb]oîte [Pp]ostale|BP)[ ]{1,2}\d{1,7}\b)"
     r"|(?P<military>(?:(?:US(?:S|CGC|NS|NV)|us(?:s|cgc|ns|nv))[ ][\w ]{2,30}?\s)?(?:[AFD]PO|[afd]po)[ ,]{1,2}"
     r"(?:A[AEP]|a[aep])[ ]\d{5}\b))"
@@ -76,9 +77,15 @@ _CUED = re.compile(
     r"\b(?:[Cc]orner of|[Aa]ddress(?: is)?:?|(?:[Ll]ive|[Rr]eside)[sd]? (?:at|on)|[Ll]ocated (?:at|on)|[Oo]ffice is at)"
     rf"\s(?P<at>(?:\d{{1,6}}[ ])?{_CAPITAL}(?:[ ]{_CAPITAL}){{0,3}}[ ]\d{{1,5}}\b)(?![.:/,-]?\d)"
 )
-_LOWER = re.compile(r"(?:(?<=\s)\d{1,6}[ ])?(?P<street>\b[^\W\d_A-Z]{6,})[ ]\d{1,5}\b(?![.:/,-]?\d)")
+_CORNER = re.compile(
+    rf"\b[Cc]orner of[ ](?P<at>(?:\d{{1,6}}[ ])?{_CAPITAL}(?:[ ]{_CAPITAL}){{0,3}}(?:[ ]\d{{1,5}}\b\.?)?[ ]and[ ]"
+    rf"(?:\d{{1,6}}[ ])?{_CAPITAL}(?:[ ]{_CAPITAL}){{0,3}}(?:[ ]\d{{1,5}}\b)?)"
+)
+_LOWER = re.compile(r"(?:(?<![\w.,/-])\d{1,6}[ ])?(?P<street>\b[^\W\d_A-Z]{6,})[ ]\d{1,5}\b(?![.:/,-]?\d)")
 _TRAILING = re.compile(rf"(?<!\w){_CAPITAL}(?:[ ]{_CAPITAL}){{0,3}}[ ]\d{{1,5}}[ ](?:St\b\.?|[Ss]treet\b)")
 _BETWEEN = re.compile(r"[ ,.;>?*\t]{0,6}\n?[ ,>?*\t]{0,6}")
+# A second street's name, or a quarter, between a street and its unit.
+_NAMED_BETWEEN = re.compile(rf",?[ ]{_CAPITAL}(?:[ ]{_CAPITAL}){{0,2}}[ ,]{{0,3}}\n?[ ,>*\t]{{0,6}}")
 
 
 def addresses(words: Words) -> Iterator[Address]:
@@ -97,6 +104,7 @@ def addresses(words: Words) -> Iterator[Address]:
         kind = m.lastgroup or "unit"
         found.append(Address(m.start(), m.end(), _SCORES[kind], kind))
     found += [Address(m.start("at"), m.end("at"), 0.85, "context words + number") for m in _CUED.finditer(text)]
+    found += [Address(m.start("at"), m.end("at"), 0.9, "corner of two streets") for m in _CORNER.finditer(text)]
     found += [Address(m.start(), m.end(), 0.85, "number + street kind") for m in _TRAILING.finditer(text)]
     found += [
         Address(m.start(), m.end(), 0.75, "street ending + number")
@@ -180,7 +188,11 @@ def _merged(text: str, found: list[Address]) -> Iterator[Address]:
     for piece in found:
         if open_ is None:
             open_ = piece
-        elif piece.start <= open_.end or _BETWEEN.fullmatch(text, open_.end, piece.start):
+        elif (
+            piece.start <= open_.end
+            or _BETWEEN.fullmatch(text, open_.end, piece.start)
+            or (piece.evidence == "unit" and _NAMED_BETWEEN.fullmatch(text, open_.end, piece.start))
+        ):
             best = max(open_, piece, key=lambda each: each.score)
             open_ = Address(open_.start, max(open_.end, piece.end), best.score, best.evidence)
         else:

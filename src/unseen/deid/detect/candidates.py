@@ -11,12 +11,22 @@ from typing import NamedTuple
 from unseen.deid.detect.lexicon import Lexicon, fold
 from unseen.deid.detect.piece import Piece, Seen, see
 from unseen.deid.detect.tokens import Words, runs
-from unseen.deid.detect.vocabulary import GENERATION, LEGAL_FORM, ORGANISATION_TYPE, PARTICLE, TITLE, US_STATE
+from unseen.deid.detect.vocabulary import (
+    GENERATION,
+    LEGAL_FORM,
+    ORGANISATION_TYPE,
+    PARTICLE,
+    PROVINCE,
+    TITLE,
+    US_STATE,
+    WORD_GIVEN,
+)
 
 __all__ = ["Candidate", "candidates"]
 
+_STATES = US_STATE | PROVINCE
 _FUNCTION_WORD = 300.0  # uses per million: "the", "from", "our"
-_LABEL = re.compile(r"\s*[:?][ \t]*(?:\n[ \t]*)?[\"“>*]*")
+_LABEL = re.compile(r"\s*[:?=][ \t]*(?:\n[ \t]*)?[\"“>*]*")
 _AFTER_COMMA = re.compile(
     r"(?:\s{0,3}(,)\s{0,3}|[>?*\s]{0,6}\n[>?* ]{0,6})([^\W\d_][\w.'’\-]*(?:[ ][^\W\d_a-z][\w.'’\-]*){0,3})"
 )
@@ -27,7 +37,7 @@ _TAIL = re.compile(r"[ \t,.]{0,4}(?:[\n\0]|$)")
 _DESCRIBED = re.compile(
     r",? (?:is|was|are) (?:an?|the|our|one of the) (?:[\w'’\-]+,? ){0,4}?(?:company|agency|bank|firm|startup|brand"
     r"|business|corporation|organi[sz]ation|charity|nonprofit|non-profit|manufacturer|retailer|provider|supplier|airline|hospital"
-    r"|university|insurer|newspaper|publisher|501|start-up)\b"
+    r"|university|insurer|newspaper|publisher|start-up)\b"
 )
 
 
@@ -83,7 +93,7 @@ class _Run:
         while begin < stop and self.seen[stop - 1].text in PARTICLE:
             stop -= 1
         if begin < stop and not all(seen.initial for seen in self.seen[begin:stop]):
-            yield begin, stop, titled
+            yield begin, stop, titled or (stop - begin > 1 and self.seen[begin].folded in TITLE)
 
     def _title(self, at: int, begin: int) -> bool:
         return at == begin and self.seen[at].folded in TITLE
@@ -97,14 +107,15 @@ class _Run:
         if at > begin and folded in GENERATION:
             return False
         last = at + 1 == len(self.seen)
-        if at == begin and not last and folded in TITLE and (seen.common or not (seen.given or seen.surname)):
+        titles = at == begin and not last and folded in TITLE and folded not in WORD_GIVEN
+        if titles and (seen.common or not (seen.given or seen.surname)):
             return True
         if seen.initial:
             return at == begin and (folded in "ia" and "." not in self.words.gap(self.first + at))
         if seen.common and not (seen.given or seen.surname):
             return True
         opens = at == begin and not last and seen.common and self.words.starts_sentence(self.first + at)
-        return opens and not self.seen[at + 1].common and self.seen[at + 1].given
+        return opens and not seen.given and not self.seen[at + 1].common and self.seen[at + 1].given
 
     def _organisation(self) -> int:
         """Where the run's organisation ends, or 0."""
@@ -128,7 +139,7 @@ class _Run:
         if not self.seen[0].text.isupper() or not all(seen.text.isupper() for seen in self.seen):
             return False
         if len(self.seen) > 1:
-            return any(seen.uses >= 30 for seen in self.seen)
+            return any(seen.uses >= 30 and not (seen.given or seen.surname) for seen in self.seen)
         at = self.first
         sides = self.words.raw[max(0, at - 1) : at] + self.words.raw[at + 1 : at + 2]
         return any(len(raw) > 2 and raw.isupper() and self.lexicon.english.get(fold(raw), 0.0) >= 30 for raw in sides)
@@ -186,7 +197,7 @@ def _piece(words: Words, at: int, seen: tuple[Seen, ...], lexicon: Lexicon) -> P
     left = [] if opens else words.before(at)
     label = ""
     if at and _LABEL.fullmatch(gap := words.gap(at - 1)) and len(gap) < 12:
-        label = fold(words.raw[at - 1])
+        label = fold(words.raw[at - 1]).rpartition("_")[2]
     gap = text[end : end + 3]
     return Piece(
         start=start,
@@ -215,6 +226,6 @@ def _comma(text: str, end: int, lexicon: Lexicon) -> str:
     if match is None:
         return ""
     next_ = match[2]
-    if fold(next_.rstrip(".")) in lexicon.regions or next_.split()[0] in US_STATE:
+    if fold(next_.rstrip(".")) in lexicon.regions or next_.split()[0] in _STATES:
         return "place"
     return "list" if match[1] and next_[0].isupper() else ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from unseen.deid.detect.finding import Entity, Finding
 
-__all__ = ["UNIQUE", "ColumnSummary", "Suggestion", "asked", "heading", "summary"]
+__all__ = ["UNIQUE", "VALUES", "ColumnSummary", "Suggestion", "asked", "heading", "summary"]
 
 
 class Suggestion(Enum):
@@ -52,6 +52,22 @@ _SUGGESTED = (
 )
 UNIQUE = "its name, and no value comes twice"
 """The reason for a column that holds one code a row."""
+VALUES = frozenset(
+    {
+        Entity.CREDIT_CARD,
+        Entity.DATE,
+        Entity.EMAIL_ADDRESS,
+        Entity.IBAN,
+        Entity.IP_ADDRESS,
+        Entity.NATIONAL_ID,
+        Entity.PERSON,
+        Entity.PHONE_NUMBER,
+        Entity.POSTAL_CODE,
+        Entity.STREET_ADDRESS,
+        Entity.US_SSN,
+    }
+)
+"""Kinds that show a column's name to be a value: the file has a row where its header should be."""
 _IDENTIFIER = frozenset({"id", "identifier", "uuid", "guid", "key", "pk", "number", "no", "code"})
 _JOINT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 _WHOLE = 0.6  # the share of a cell's characters from which a finding is the cell, not a part of its text

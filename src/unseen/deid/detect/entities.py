@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from unseen.deid.detect.addresses import addresses
+from unseen.deid.detect.addresses import Address, addresses
 from unseen.deid.detect.candidates import candidates
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.firms import firms
+from unseen.deid.detect.joined import joined
 from unseen.deid.detect.lexicon import Lexicon
 from unseen.deid.detect.lowercase import lowercase
 from unseen.deid.detect.names import PERSON, person
@@ -19,6 +20,7 @@ from unseen.deid.detect.organisations import ORGANISATION, organisation
 from unseen.deid.detect.piece import Piece
 from unseen.deid.detect.places import PLACE, place
 from unseen.deid.detect.recogniser import BREAK, Recogniser
+from unseen.deid.detect.tails import code_after, continued
 from unseen.deid.detect.tokens import Words
 
 __all__ = ["Named"]
@@ -32,6 +34,8 @@ _LISTED = re.compile(r"(?:,[ ]?(?:and |or |& )?| and | & | or )")
 _BESIDE_A_PERSON = 2.0
 _KNOWN = 0.8  # probability from which a person's words count as that person's elsewhere in the same text
 _AGAIN = 0.85
+_CONTINUED = 0.95  # what a code or country after its town makes of a street
+_CODE = 0.85  # of a code after a place that is at least so sure
 _TOLD = 4  # how many clues a finding names
 
 
@@ -63,7 +67,7 @@ class Named(Recogniser):
         """See `Recogniser.find`."""
         lexicon = self._lexicon or Lexicon.load()
         words = Words(text)
-        streets = list(addresses(words))
+        streets = [_whole(text, street, lexicon) for street in addresses(words)]
         for street in streets:
             yield Finding(Entity.STREET_ADDRESS, street.start, street.end, street.score, street.evidence)
         companies = list(firms(text))
@@ -81,6 +85,7 @@ class Named(Recogniser):
             judged.append(_judge(piece, titled, lexicon))
         yield from self._decide(text, judged)
         yield from lowercase(words, lexicon)
+        yield from joined(text, lexicon)
 
     def _decide(self, text: str, judged: list[_Judged]) -> Iterator[Finding]:
         """The findings among the candidates of one text of the batch."""
@@ -98,6 +103,17 @@ class Named(Recogniser):
             if score >= self._least:
                 evidence = evidence or _evidence(each.clues[best], _KINDS[best][1])
                 yield Finding(entity, each.piece.start, each.piece.end, round(score, 4), evidence)
+                code = code_after(text, each.piece.end) if entity is Entity.LOCATION and score >= _CODE else None
+                if code:
+                    yield Finding(Entity.POSTAL_CODE, *code, _CODE, "after a place")
+
+
+def _whole(text: str, street: Address, lexicon: Lexicon) -> Address:
+    """The address with its town, code and country, where they follow."""
+    end = continued(text, street.start, street.end, lexicon)
+    if end == street.end:
+        return street
+    return Address(street.start, end, max(street.score, _CONTINUED), street.evidence + " + town")
 
 
 def _apart(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

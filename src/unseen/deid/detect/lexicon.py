@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import json
 import pkgutil
 import re
@@ -15,6 +14,7 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from types import MappingProxyType
 
+from unseen.core.errors import extra
 from unseen.deid.detect.vocabulary import LOWER_INTRODUCTION, LOWER_PREPOSITION, LOWER_TITLE
 
 __all__ = ["COMMON", "Lexicon", "fold"]
@@ -76,6 +76,9 @@ class Lexicon:
         Args:
             without: locales of Faker to leave out, such as ``frozenset({"fi_FI"})``.
 
+        Raises:
+            MissingExtra: the packages of the extra `[deid]` are not installed.
+
         Source: names and places: Faker's providers of all locales (MIT); towns also: the telephone prefixes of
         phonenumbers (Apache-2.0). Word counts: pyspellchecker's dictionaries
         (MIT), counted over film subtitles in their own spelling, so that a name's capital keeps most of its uses out.
@@ -133,12 +136,12 @@ def _plain(place: str) -> str:
 
 
 def _collect(kind: str, without: frozenset[str], wanted: re.Pattern[str]) -> set[str]:
-    package = importlib.import_module(f"faker.providers.{kind}")
+    package = extra(f"faker.providers.{kind}", "deid")
     found: set[str] = set()
     for module in pkgutil.iter_modules(package.__path__):
         if module.name in without:
             continue
-        provider = importlib.import_module(f"{package.__name__}.{module.name}").Provider
+        provider = extra(f"{package.__name__}.{module.name}", "deid").Provider
         for parent in provider.__mro__:
             if parent.__module__.rpartition(".")[2] not in without:
                 own = [name for name in vars(parent) if wanted.match(name)]
@@ -149,7 +152,7 @@ def _collect(kind: str, without: frozenset[str], wanted: re.Pattern[str]) -> set
 def _dialled() -> set[str]:
     """Towns that have a telephone prefix; read as text, because importing the tables would keep 100 MB."""
     found: set[str] = set()
-    for file in resources.files("phonenumbers").joinpath("geodata").iterdir():
+    for file in resources.files(extra("phonenumbers", "deid")).joinpath("geodata").iterdir():
         if file.name.startswith("data") and file.name.endswith(".py"):
             found.update(match[1] for match in _TOWN.finditer(file.read_text(encoding="utf-8")))
     return {town for town in found if "\\" not in town}
@@ -166,7 +169,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _frequencies(language: str) -> dict[str, float]:
-    file = resources.files("spellchecker").joinpath("resources", f"{language}.json.gz")
+    file = resources.files(extra("spellchecker", "deid")).joinpath("resources", f"{language}.json.gz")
     counts: dict[str, int] = json.loads(gzip.decompress(file.read_bytes()))
     scale = 1e6 / sum(counts.values())
     return {fold(word): uses * scale for word, uses in counts.items()}

@@ -11,6 +11,7 @@ from unseen.deid.detect.vocabulary import (
     AFTER_PERSON,
     BEFORE_PERSON,
     FIELD_OF_PERSON,
+    GENERATION,
     GREETING,
     INTRODUCTION,
     KIN,
@@ -19,6 +20,7 @@ from unseen.deid.detect.vocabulary import (
     PARTICLE,
     SPEECH,
     SURNAME_ENDING,
+    WORD_GIVEN,
     WORK,
 )
 
@@ -41,6 +43,7 @@ PERSON: Mapping[str, float] = MappingProxyType(
         "four words": 0.2,
         "more words": -1.5,
         "given name first": 0.8,
+        "given name and surname, also words": 2.9,
         "capitals only": -1.0,
         "title": 4.5,
         "introduced": 2.6,
@@ -92,6 +95,8 @@ def person(piece: Piece, titled: bool) -> list[str]:
         else:
             clues.append("dictionary word")
         names += 1
+    if _in_full(piece):
+        clues.append("given name and surname, also words")
     if titled:
         clues.append("title")
     if _is_organisation(piece):
@@ -99,6 +104,12 @@ def person(piece: Piece, titled: bool) -> list[str]:
     clues += _form(piece, names)
     clues += _around(piece)
     return clues
+
+
+def _in_full(piece: Piece) -> bool:
+    """Whether an ordinary given name that is also a word, and at the end a surname, make up the piece."""
+    ends = [seen for seen in piece.seen if seen.folded not in GENERATION]
+    return len(ends) in (2, 3) and ends[0].common and ends[0].folded in WORD_GIVEN and ends[-1].surname
 
 
 def _is_organisation(piece: Piece) -> bool:
@@ -115,7 +126,8 @@ def _form(piece: Piece, names: int) -> list[str]:
     elif names > 4:
         clues.append("more words")
     first = piece.seen[0]
-    if first.text.isupper() and len(first.text) > 1 and piece.seen[-1].text.isupper():
+    listed = names == 1 and len(first.text) > 3 and (first.given or first.surname) and not first.common
+    if first.text.isupper() and len(first.text) > 1 and piece.seen[-1].text.isupper() and not listed:
         clues.append("capitals only")
     if piece.opens and names == 1 and not (piece.alone or piece.speaks or piece.label):
         clues.append("opens, also a word" if first.common else "opens, one word")

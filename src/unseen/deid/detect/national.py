@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 
+from unseen.core.errors import extra
 from unseen.deid.detect.finding import Entity
 
 __all__ = ["SHORTEST", "identify"]
@@ -83,6 +83,6 @@ def identify(whole: str) -> tuple[Entity, float, int] | None:
 
 def _checked(shape: str, written: str) -> float:
     return max(
-        (score for module, score in _TABLE.get(shape, ()) if importlib.import_module(module).is_valid(written)),
+        (score for module, score in _TABLE.get(shape, ()) if extra(module, "deid").is_valid(written)),
         default=0.0,
     )

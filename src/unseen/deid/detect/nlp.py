@@ -44,7 +44,8 @@ class Spacy(Recogniser):
         model: the name of an installed pipeline, loaded at the first text, or a loaded one.
         labels: the pipeline's labels that count, each with its entity and its score from 0 to 1; spaCy tells none.
 
-    It stands beside `Named`, not for it: a scan with both keeps the surer of two findings that overlap.
+    It stands beside `Named`, not for it: ``scan(texts, recognisers=(*everything(), Spacy()))`` keeps the surer of two
+    findings that overlap.
 
     **Guarantee**: none. Texts stay in this process.
 

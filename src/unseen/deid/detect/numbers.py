@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from unseen.core.errors import extra
 from unseen.deid.detect.checksums import luhn_holds, vin_holds
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.labels import Label, announces, label_before
@@ -25,7 +26,7 @@ _VIN = re.compile(r"[A-HJ-NPR-Z0-9](?<!\w.)[A-HJ-NPR-Z0-9]{16}(?!\w)", re.S)
 _CHECKED = frozenset("12345L")
 """First characters of the makers in North America and China, where the check digit is the law."""
 
-# What a label makes of a number: the kind, least and most characters without separators, whether letters may occur.
+# What a label makes of a number: the kind, least and most characters without separators, score.
 _RULES: dict[Label, tuple[Entity, int, int, float]] = {
     Label.PASSPORT: (Entity.PASSPORT, 6, 12, 0.9),
     Label.DRIVER: (Entity.DRIVERS_LICENCE, 4, 19, 0.9),
@@ -87,8 +88,7 @@ class Ssn(Recogniser):
 
     def find(self, text: str) -> Iterator[Finding]:
         """The numbers in the batch."""
-        from stdnum.us import itin, ssn
-
+        itin, ssn = extra("stdnum.us.itin", "deid"), extra("stdnum.us.ssn", "deid")
         for found in _SSN.finditer(text):
             start, end = found.start() - 3, found.end()
             number = text[start:end]
@@ -145,10 +145,8 @@ def _judged(text: str, start: int, whole: str, number: str) -> Iterator[Finding]
             yield Finding(Entity.DEVICE_ID, start, end, 0.45, "label, broken checksum")
         return
     if label is Label.SSN:
-        from stdnum.us import ssn
-
         if number.isdigit() and len(number) == 9 and "-" not in whole:
-            issued = ssn.is_valid(number)
+            issued = extra("stdnum.us.ssn", "deid").is_valid(number)
             score, evidence = (0.95, "check + label") if issued else (0.45, "label, never issued")
             yield Finding(Entity.US_SSN, start, end, score, evidence)
         return

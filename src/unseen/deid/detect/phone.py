@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from unseen.core.errors import InvalidRequest
+from unseen.core.errors import InvalidRequest, extra
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.labels import Label, nearby_label
 from unseen.deid.detect.recogniser import Recogniser
@@ -107,8 +107,7 @@ class Phone(Recogniser):
         yield Finding(entity, start, end, score, evidence)
 
     def _valid(self, digits: str) -> bool:
-        import phonenumbers
-
+        phonenumbers = extra("phonenumbers", "deid")
         for region in self.regions:
             try:
                 if phonenumbers.is_valid_number(phonenumbers.parse(digits, region)):
@@ -119,8 +118,7 @@ class Phone(Recogniser):
 
 
 def _international(bare: str, groups: list[str]) -> float:
-    import phonenumbers
-
+    phonenumbers = extra("phonenumbers", "deid")
     if "(0)" in bare:
         groups = "".join(_DIGITS.findall(bare.replace("(0)", ""))).split()
     digits = "".join(groups)

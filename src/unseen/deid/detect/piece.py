@@ -13,7 +13,9 @@ __all__ = ["Piece", "Seen", "see"]
 
 _RARE = 0.2  # uses per million below which an English dictionary entry says nothing
 _NEVER = 300.0  # uses per million from which a word is no name, whatever a list says ("the", "my", "said")
-_STILL = frozenset({"will", "may", "love", "young", "hope"})  # but these are
+_STILL = frozenset({"will", "may", "love", "young", "hope", "guy", "best", "day", "little", "long"})  # but these are
+# Names that film subtitles also write without their capital: as words they are rare.
+_NO_WORDS = frozenset({"emily", "jack", "john", "julian", "mike", "roger", "sally", "sean", "sebastian", "tom"})
 _TURKEY = 30.0  # uses per million up to which a country that is also a word is first a country
 
 
@@ -93,7 +95,7 @@ def see(raw: str, lexicon: Lexicon) -> Seen:
         or any(letter.isdigit() for letter in folded)
         or (folded in lexicon.elsewhere and not (given or surname))
     )
-    if folded in lexicon.regions and uses < _TURKEY:
+    if (folded in lexicon.regions and uses < _TURKEY) or folded in _NO_WORDS:
         common = False
     if "-" in folded and not (given or surname):
         parts = folded.split("-")

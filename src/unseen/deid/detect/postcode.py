@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.labels import Label, label_before
 from unseen.deid.detect.recogniser import Recogniser
+from unseen.deid.detect.vocabulary import US_STATE, US_TERRITORY
 
 __all__ = ["PostalCode"]
 
-_STATES = (
-    "AL|AK|AZ|AR|CA|CO|CT|DE|DC|FL|GA|HI|ID|IL|IN|IA|KS|KY|LA|ME|MD|MA|MI|MN|MS|MO|MT|NE|NV|NH|NJ|NM|NY|NC|ND|OH|OK|OR|PA"
-    "|RI|SC|SD|TN|TX|UT|VT|VA|WA|WV|WI|WY|PR|GU|VI|AS|MP|AA|AE|AP"
-)
+_STATES = "|".join(sorted(US_STATE | US_TERRITORY))
 # All begin at a digit, so that one pass finds the few places to look at. The marks: state and ZIP, ZIP+4, the inward
 # half of a British code, a Canadian code from its second character on, a Dutch one.
 _CODE = re.compile(

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from unseen.deid.detect.calibration import Recall, overall
+from unseen.deid.detect.calibration import Recall, recall
 from unseen.deid.detect.columns import UNIQUE
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.recogniser import Recogniser
@@ -97,7 +97,8 @@ class RuleEvidence:
         verdict: what the scan says.
         count: findings that speak against it.
         columns: the columns that hold them, most findings first; empty for texts.
-        recall: the share of such things that a scan finds where the truth is known; None if not measured.
+        recall: the share that a scan finds where the truth is known, of the kind among these that it finds worst; None
+            if none was measured. It was measured at a least score of 0.5; a check at a lower one finds no less.
         caveat: what the scan cannot see of this.
     """
 
@@ -142,7 +143,8 @@ class SafeHarborReport:
         return tuple(rule.letter for rule in self.rules if rule.letter in _ALWAYS_BY_HAND)
 
     def __str__(self) -> str:
-        lines = [str(rule) for rule in self.rules]
+        told = self.scan.told
+        lines = [str(replace(rule, columns=tuple(map(told, rule.columns)))) for rule in self.rules]
         lines.append("Beyond the eighteen, the owner must know of no way to identify a person from what remains.")
         return "\n".join(lines)
 
@@ -188,7 +190,8 @@ def _evidence(letter: str, rule: str, kinds: frozenset[Entity], caveat: str, fou
         verdict = Verdict.NOT_BY_MACHINE
     else:
         verdict = Verdict.NOT_FOUND
-    known = overall(dict.fromkeys(kinds, 1)) if kinds and letter not in _ALWAYS_BY_HAND else None
+    measured = [] if letter in _ALWAYS_BY_HAND else [one for kind in kinds if (one := recall(kind)) is not None]
+    known = min(measured, key=lambda one: one.value, default=None)
     return RuleEvidence(letter, rule, verdict, len(against), tuple(names), known, caveat)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import narwhals as nw
@@ -13,7 +13,7 @@ import narwhals as nw
 from unseen.core.errors import InvalidRequest
 from unseen.deid.detect.batches import found_in
 from unseen.deid.detect.calibration import MEASURED_ON, Recall, overall, recall
-from unseen.deid.detect.columns import ColumnSummary, asked, heading, summary
+from unseen.deid.detect.columns import VALUES, ColumnSummary, asked, heading, summary
 from unseen.deid.detect.defaults import everything
 from unseen.deid.detect.finding import Entity, Finding
 from unseen.deid.detect.recogniser import Recogniser
@@ -30,6 +30,7 @@ class Scan(Sequence[Finding]):
         columns: one summary a column; empty for texts.
         texts: how many texts or cells were read.
         characters: how many characters they have.
+        hidden: columns whose names look like values, as in a file without a header; they print by their number.
 
     **Guarantee**: none. What is not found is not known to be absent: `expected_recall` says what share was found in
     texts where it was known, and other texts differ.
@@ -39,6 +40,7 @@ class Scan(Sequence[Finding]):
     columns: tuple[ColumnSummary, ...]
     texts: int
     characters: int
+    hidden: frozenset[str] = frozenset()
 
     @overload
     def __getitem__(self, index: int) -> Finding: ...
@@ -65,6 +67,12 @@ class Scan(Sequence[Finding]):
         """The share of what such texts hold that was probably found; None where nothing was."""
         return overall(self.counts)
 
+    def told(self, column: str) -> str:
+        """A column's name as it may be printed: by its number, from 1, where the name looks like a value."""
+        if column not in self.hidden:
+            return column
+        return f"column {[each.name for each in self.columns].index(column) + 1}"
+
     def __str__(self) -> str:
         """Counts by kind with the recall that was measured for it, the columns, and the whole."""
         unit = "cells" if self.columns else "texts"
@@ -73,7 +81,7 @@ class Scan(Sequence[Finding]):
             known = recall(entity)
             lines.append(f"  {entity:<24}{count:>8}   {known or 'recall not measured'}")
         for column in self.columns:
-            lines.append(f"  {column}")
+            lines.append(f"  {replace(column, name=self.told(column.name))}")
         whole = self.expected_recall
         if whole is not None:
             lines.append(f"expected recall {whole}; measured on {MEASURED_ON}; your texts may differ")
@@ -95,7 +103,8 @@ def scan(
     Args:
         source: one text; texts (None among them is an empty one); a dataframe or series that narwhals knows. A cell
             that is no text is read as it prints; a column's name counts as the label of its cells.
-        recognisers: what is looked for; None for all patterns, names and places.
+        recognisers: what is looked for; None for `everything(regions)`: all patterns, names and places. A spaCy
+            pipeline stands beside them: ``(*everything(regions), Spacy())``.
         least: the least score that is told, from 0 to 1.
         regions: countries whose national phone numbers are expected, as ISO 3166 codes of two letters.
 
@@ -138,7 +147,9 @@ def _frame(frame: nw.DataFrame[Any], recognisers: Sequence[Recogniser], least: f
         found = _column(str(name), cells, recognisers, least)
         summaries.append(summary(str(name), cells, found))
         findings.extend(found)
-    return Scan(tuple(findings), tuple(summaries), frame.shape[0] * frame.shape[1], characters)
+    names = [str(name) for name in frame.columns]
+    hidden = frozenset(names[one.row] for one in found_in(names, recognisers, least) if one.entity in VALUES)
+    return Scan(tuple(findings), tuple(summaries), frame.shape[0] * frame.shape[1], characters, hidden)
 
 
 def _column(name: str, cells: list[str], recognisers: Sequence[Recogniser], least: float) -> list[Finding]:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 
 from unseen.deid.detect.lexicon import fold
-from unseen.deid.detect.vocabulary import PARTICLE
+from unseen.deid.detect.vocabulary import FIELD_OF_PERSON, PARTICLE
 
 __all__ = ["Words", "bare", "runs"]
 
 # Vowel signs and other marks are no \w: a decomposed é, and the vowels of Hebrew, Arabic and the scripts of India.
 _MARKS = "\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0900-\u0dff"
 _WORD = re.compile(rf"[^\W\d_][\w{_MARKS}]*(?:['’\-][^\W\d_][\w{_MARKS}]*)*")
-_STOP = re.compile(r"[.!?:;\n\0\"“”()\[\]<>|*•]")
+_STOP = re.compile(r"[.!?:;=\n\0\"“”()\[\]<>|*•]")
 _MAX_RUN = 12
 
 
@@ -71,6 +71,8 @@ class Words:
         text, start = self.text, self.starts[at]
         end = start + len(self.raw[at])
         before, after = text[start - 1 : start], text[end : end + 2]
+        if before == "=" and at and fold(self.raw[at - 1]).rpartition("_")[2] in FIELD_OF_PERSON:
+            return False
         if before in {"@", "/", "\\", "_", "#", "$", "=", "&", "{"} or before.isdigit():
             return True
         if before == "." and text[start - 2 : start - 1].islower():

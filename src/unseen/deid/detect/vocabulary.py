@@ -1,4 +1,4 @@
-"""Short lists of words that stand around and inside names, places and organisations; all folded, all written here."""
+"""Short lists of words that stand around and inside names, places and organisations; folded, states in capitals."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ __all__ = [
     "ABOUT_ORGANISATION", "AFTER_PERSON", "BEFORE_ORGANISATION", "BEFORE_PERSON", "BEFORE_PLACE", "CALENDAR",
     "FIELD_OF_ORGANISATION", "FIELD_OF_PERSON", "FIELD_OF_PLACE", "GENERATION", "GREETING", "INTRODUCTION", "KIN",
     "LEGAL_FORM", "LOWER_INTRODUCTION", "LOWER_PREPOSITION", "LOWER_TITLE", "ORGANISATION_TYPE", "PARTICLE",
-    "PLACE_ENDING", "PLACE_PREFIX", "SPEECH", "SURNAME_ENDING", "TITLE", "US_STATE", "WEAK_PLACE", "WORK",
+    "PLACE_ENDING", "PLACE_PREFIX", "PROVINCE", "SPEECH", "SURNAME_ENDING", "TITLE", "US_STATE", "US_TERRITORY",
+    "WEAK_PLACE", "WORD_GIVEN", "WORK",
 ]  # fmt: skip
 
 
@@ -27,6 +28,12 @@ TITLE = _set(
     president chancellor minister governor mayor king queen prince princess pope saint nurse officer detective agent
     inspector herr frau hr fru monsieur mme mlle senor senora senorita sr sra srta don dona signor signora sig dott
     ing mag mgr pan pani meneer mevrouw dhr mw sayin shri smt kumari sheikh haji"""
+)
+WORD_GIVEN = _set(
+    """ace angel april art autumn bill billy blessing buck buddy candy charity chase cherish cherry chip christian chuck
+    clay cliff crystal daisy dawn destiny diamond dick don drew faith forest foster frank gay gene ginger grace grant
+    guy heaven hope hunter jan jesus jewel joy june kit lily love lucky mark max mercy miles nick olive page patience
+    penny precious ray rich rob rock rod rose skip sky star sue summer sunny teddy van ward will winter"""
 )
 GENERATION = _set("jr sr ii iii iv phd md esq")
 PARTICLE = _set(
@@ -50,23 +57,23 @@ KIN = _set(
     witness victim suspect defendant plaintiff driver pilot applicant candidate employee mr"""
 )
 BEFORE_PERSON = _set(
-    """by with said says asked told tell ask met meet contact invite add remove between against thank thanks visited
+    """by with said says asked told tell ask met meet contact invite add between against thank thanks visited
     saw see heard loves love married marry remember for and from about told was than because but if when why is are
-    did does has have who give gave given shouted asks told love"""
+    did does has have who give gave given asks told love"""
 )
 SPEECH = _set(
-    """said says say asked asks told tells replied shouted shouts cried answered explained explains noted notes added
+    """said says say asked asks told tells replied cried answered explained explains noted notes added
     writes wrote claimed claims announced argues argued thinks thought believes believed laughed smiled points
     whispered insists insisted admitted"""
 )
 AFTER_PERSON = _set(
-    """is was has had will would can could lives lived works worked moved went flew came arrived began became grew got
+    """is was has had will would can could lives lived works worked moved went came arrived began became got
     did does sang played plays born listed told married died loves loved wants wanted needs needed made took left
-    gave given joined called calls met sent knows knew felt spoke who whose and speaks employs retired turned just
-    spent started just were are shouted visited bought sold bring brought runs ran writing reports presents presented"""
+    gave given joined called calls met sent knows knew felt spoke who whose and speaks employs turned just
+    spent started just were are visited bought sold bring brought runs ran reports presents presented"""
 )
 WORK = _set(
-    """novel book concert version song album film movie painting biography family estate residence interview speech
+    """book concert song album film movie painting biography family estate residence interview speech
     lecture"""
 )
 FIELD_OF_PERSON = _set(
@@ -90,7 +97,7 @@ BEFORE_PLACE = _phrases(
     move to, travel to, travelling to, traveling to, flew to, fly to, went to, go to, going to, drive to, trip to,
     returned to, return to, arrived at, arrived in, here from, originally from, came from, come from, comes from,
     is from, am from, i'm from, native of, resident of, citizen of, mayor of, people of, south of, north of, east of,
-    west of, coming to, flights to, shipped to"""
+    west of, flights to, shipped to"""
 )
 WEAK_PLACE = _set("at to from of via into southern northern eastern western central greater downtown")
 PLACE_PREFIX = _set(
@@ -107,8 +114,10 @@ PLACE_ENDING = (
 )  # fmt: skip
 US_STATE = _set(
     """AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR
-    PA RI SC SD TN TX UT VT VA WA WV WI WY AB BC MB NB NL NS ON PE QC SK NSW VIC QLD TAS"""
+    PA RI SC SD TN TX UT VT VA WA WV WI WY"""
 )
+US_TERRITORY = _set("PR GU VI AS MP AA AE AP")
+PROVINCE = _set("AB BC MB NB NL NS ON PE QC SK NSW VIC QLD TAS")
 FIELD_OF_PLACE = _set(
     "city town country place birthplace state county region where location destination venue ort stadt ville ciudad"
 )
@@ -135,15 +144,15 @@ BEFORE_ORGANISATION = _phrases(
     """work for, works for, worked for, working for, work at, works at, worked at, working at, job at, employed by,
     employed at, hired by, joined, join, ceo of, founder of, director of, chairman of, head of, manager of,
     employee of, employees of, client of, customer of, shares of, shares in, acquired, acquired by, company, firm,
-    brand, startup, support, owned by, made by, manufactured by, published by, year at, intern at, internship at,
-    position at, resigned from, resignation from, retired from, version for, office of, owner of, co-founder of,
-    account with, account at, insured by, insurance from, sponsored by, meet at, tuesday at"""
+    brand, startup, owned by, made by, manufactured by, published by, year at, intern at, internship at,
+    position at, resigned from, resignation from, retired from, office of, owner of, co-founder of,
+    account with, account at, insured by, insurance from, sponsored by, meet at"""
 )
 ABOUT_ORGANISATION = _set(
     """company agency bank firm office corporation startup brand business organisation organization charity nonprofit
-    multinational manufacturer retailer provider employees employee shareholders shares stock headquarters website app
-    platform software resignation ceo store stores branch hospital invested merged acquired announced launched filed
-    group team orchestra version"""
+    manufacturer retailer provider employees employee shareholders shares stock headquarters website app
+    platform software resignation ceo store stores branch hospital merged acquired announced launched filed
+    group team orchestra"""
 )
 FIELD_OF_ORGANISATION = _set(
     "company employer organisation organization firm hospital clinic bank school university insurer firma"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.errors import InvalidRequest
-from unseen.core.generalised import Cover, Interval
+from unseen.core.generalised import Cover, Interval, itself
 from unseen.core.guarantee import number
 from unseen.core.schema import Domain, Range
 from unseen.deid.hierarchies.ladder import Intervals, Ladder, texts, whole_numbers
@@ -23,6 +23,8 @@ class Coded(Ladder):
 
     Level 1 tells the values between as they are, each further level in wider intervals.
     """
+
+    in_order = True
 
     def __init__(
         self, low: float, high: float, bottom: float | None, top: float | None, widths: Sequence[float]
@@ -41,12 +43,12 @@ class Coded(Ladder):
             )
         self.start, self.stop = start, stop
         self.inner = Intervals(start, stop, widths, closed=top is None) if len(widths) else None
-        self.tails: dict[str, Interval] = {}
+        tails: dict[str, Interval] = {}
         if bottom is not None:
-            self.tails[f"<{texts([start])[0]}"] = Interval(self.low, start)
+            tails[f"<{texts([start])[0]}"] = Interval(self.low, start)
         if top is not None:
-            self.tails[f"{texts([stop])[0]}+"] = Interval(stop, self.high, closed=True)
-        self.ends = list(self.tails)
+            tails[f"{texts([stop])[0]}+"] = Interval(stop, self.high, closed=True)
+        self.tails, self.ends = tails, list(tails)
 
     @property
     def levels(self) -> int:
@@ -94,7 +96,7 @@ class Coded(Ladder):
         if label in self.tails:
             return self.tails[label]
         if level == 1 or not self.inner:
-            return Interval(float(label), float(label), closed=True)
+            return itself(int(label) if label.lstrip("-").isdigit() else float(label))
         return self.inner.cover(label, level - 1)
 
     def misfit(self, domain: Domain) -> str:

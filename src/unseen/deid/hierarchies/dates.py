@@ -92,6 +92,13 @@ class Dates(Ladder):
         """All days."""
         return np.array([(self.first + timedelta(days)).isoformat() for days in range(self.days)], dtype=object)
 
+    def sites(self) -> NDArray[Any]:
+        """The first day of each group of level 1."""
+        found = [self.first]
+        while (last := self._ends(_named(found[-1], self.steps[0]), self.steps[0])[1]) < self.last:
+            found.append(last + timedelta(1))
+        return np.array([day.isoformat() for day in found], dtype=object)
+
     def _ends(self, label: str, step: DateStep) -> tuple[date, date]:
         """The first and the last day under a label, within the domain."""
         year = int(label[:4])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.errors import DataFault, InvalidRequest
-from unseen.core.generalised import Anything, Cover, Interval, Members
+from unseen.core.generalised import Anything, Cover, itself
 from unseen.core.guarantee import whole
 from unseen.core.schema import Categorical, Domain
 from unseen.deid.hierarchies.coding import Coded
@@ -39,6 +39,11 @@ class Hierarchy:
         """How many levels there are, level 0 and the top included."""
         return self._ladder.levels
 
+    @property
+    def ladder(self) -> Ladder:
+        """What lies between its two ends, for who cuts the order of values instead of choosing levels."""
+        return self._ladder
+
     def lacks(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which of the values, shape (n,), have no place in it."""
         return self._ladder.lacks(values)
@@ -59,6 +64,26 @@ class Hierarchy:
         if level in (0, self.levels - 1):
             return np.full(len(values), float(level > 0))
         return self._ladder.loss(values, level)
+
+    def check(self, name: str, values: NDArray[Any]) -> None:
+        """Refuse values that it does not hold.
+
+        Args:
+            name: the column's, for the message.
+            values: shape (values,).
+
+        Raises:
+            DataFault: it lacks some; only the owner sees this.
+        """
+        lacking = self.lacks(values)
+        if lacking.any():
+            raise DataFault(
+                f"column {name!r} has {int(lacking.sum())} values that its hierarchy lacks, such as "
+                f"{values[lacking][:1].tolist()[0]!r}",
+                "a hierarchy that holds every value; codes such as zip codes are read as texts, not as numbers"
+                if values.dtype.kind in "iu"
+                else "a hierarchy that holds every value",
+            )
 
     def label(self, values: NDArray[Any], level: int) -> NDArray[Any]:
         """The values at a level.
@@ -95,7 +120,7 @@ class Hierarchy:
         if level == self.levels - 1:
             return {label: Anything() for label in labels}
         if level == 0:
-            return {label: _itself(label) for label in labels}
+            return {label: itself(label) for label in labels}
         return {label: self._ladder.cover(label, level) for label in labels}
 
     # --- Ways to make one ---------------------------------------------------------------------------
@@ -159,13 +184,18 @@ class Hierarchy:
     def read(path: str | Path) -> Hierarchy:
         """A file as ARX writes them: ``;`` between cells, the leaf first, then one level more general each.
 
+        A comma or tab divides cells where the first line has no semicolon. Lines of empty cells are left out.
+
         Raises:
             DataFault: no such file, or not UTF-8.
             InvalidRequest: it holds no hierarchy.
         """
         try:
             with open(path, encoding="utf-8-sig", newline="") as file:
-                rows = [row for row in csv.reader(file, delimiter=";") if row]
+                first = file.readline()
+                mark = next((one for one in ";\t," if one in first), ";")
+                file.seek(0)
+                rows = [row for row in csv.reader(file, delimiter=mark) if any(row)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise DataFault(
                 f"{str(path)!r} could not be read ({type(error).__name__})",
@@ -281,9 +311,3 @@ class Hierarchy:
         with open(path, "w", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter=";", lineterminator="\n").writerows(lines)
         return Path(path)
-
-
-def _itself(value: Any) -> Cover:
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
-        return Interval(float(value), float(value), closed=True)
-    return Members(frozenset(texts([value])))

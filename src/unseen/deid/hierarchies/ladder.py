@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,15 @@ def texts(values: Iterable[Any]) -> list[str]:
 class Ladder(ABC):
     """The levels of a hierarchy, without its two ends: nested by construction, or checked to be."""
 
+    in_order: bool = False
+    """Whether its groups are runs of numbers or of codes, and nothing else: cuts of that order make as good ones."""
+
+    enumerated: bool = False
+    """Whether whoever declared it listed each value that there may be."""
+
+    tails: Mapping[str, Interval] = MappingProxyType({})
+    """What level 1 tells as one at either end of the numbers while it tells the others as they are."""
+
     @property
     @abstractmethod
     def levels(self) -> int:
@@ -66,12 +76,18 @@ class Ladder(ABC):
         """All values that it holds, where they can be listed."""
         return None
 
+    def sites(self) -> NDArray[Any] | None:
+        """One value of each group of level 1, shape (groups,), where there are not too many of them."""
+        return None
+
 
 class Intervals(Ladder):
     """Intervals of numbers; every edge is the double nearest to its exact decimal value.
 
     The last one of a level holds ``high`` if ``closed``.
     """
+
+    in_order = True
 
     def __init__(self, low: float, high: float, widths: Sequence[float], closed: bool = True) -> None:
         self.low, self.high, self.closed = number("low", low), number("high", high), closed
@@ -162,6 +178,8 @@ class Intervals(Ladder):
 class Prefixes(Ladder):
     """Codes of one length whose last characters are hidden."""
 
+    in_order = True
+
     def __init__(self, length: int) -> None:
         self.length = whole("prefixes length", length, 1)
 
@@ -204,6 +222,8 @@ class Prefixes(Ladder):
 
 class Table(Ladder):
     """Leaves and their ancestors, listed one by one."""
+
+    enumerated = True
 
     def __init__(self, rows: Sequence[Sequence[Any]], source: str) -> None:
         table = [texts(row) for row in rows]

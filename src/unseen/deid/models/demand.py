@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.compiled import compiled
+from unseen.core.privacy_models import Held
 
 __all__ = ["ROUNDING", "TINY", "Counts", "Model", "PopulationModel", "cut", "fewer", "shares", "totals"]
 
@@ -74,6 +75,10 @@ class Model(ABC):
     @abstractmethod
     def promise(self, column: str) -> str:
         """What it says of a sensitive column, in a few words."""
+
+    def held(self, column: str) -> Held:
+        """The same as a value of a guarantee."""
+        return Held(self.promise(column), self.limits)
 
 
 class PopulationModel(ABC):

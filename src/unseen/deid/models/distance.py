@@ -45,7 +45,7 @@ class Distance(ABC):
 class Equal(Distance):
     """Any two values lie 1 apart: the total variation distance.
 
-    Source: Li, Li and Venkatasubramanian 2007, section 5.2.
+    Source: Li, Li and Venkatasubramanian 2007, equal distance.
     """
 
     named: ClassVar[str] = "equal distance"
@@ -67,7 +67,7 @@ class Ordered(Distance):
     Args:
         order: the values from first to last; by default numbers by size.
 
-    Source: Li, Li and Venkatasubramanian 2007, section 5.1.
+    Source: Li, Li and Venkatasubramanian 2007, ordered distance.
     """
 
     order: tuple[Any, ...] | None = None
@@ -115,7 +115,7 @@ class Hierarchical(Distance):
     Args:
         hierarchy: of the sensitive column; it may have any number of levels.
 
-    Source: Li, Li and Venkatasubramanian 2007, section 5.3.
+    Source: Li, Li and Venkatasubramanian 2007, hierarchical distance.
     """
 
     hierarchy: Hierarchy

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.guarantee import number, whole
+from unseen.core.privacy_models import Diverse, Held
 from unseen.deid.models.demand import ROUNDING, TINY, Counts, Model, cut
 
 __all__ = ["DistinctDiversity", "EntropyDiversity", "RecursiveDiversity"]
@@ -48,6 +49,10 @@ class DistinctDiversity(Model):
     def promise(self, column: str) -> str:
         """At least l values."""
         return f"each class has at least {self.l} values of {column}"
+
+    def held(self, column: str) -> Held:
+        """l different values."""
+        return Diverse(self.promise(column), self.limits, column, self.l)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,10 @@ class EntropyDiversity(Model):
         """As uncertain as l values."""
         return f"{column} is in each class as uncertain as {self.l:g} equally frequent values"
 
+    def held(self, column: str) -> Held:
+        """The entropy; n values have at most log n of it, so there are l of them too."""
+        return Diverse(self.promise(column), self.limits, column, math.ceil(self.l), self.l)
+
 
 @dataclass(frozen=True)
 class RecursiveDiversity(Model):
@@ -132,7 +141,12 @@ class RecursiveDiversity(Model):
 
     def promise(self, column: str) -> str:
         """A long tail."""
+        place = {2: "second", 3: "third"}.get(self.l, f"{self.l}th")
         return (
             f"the most frequent value of {column} in a class is less than {self.c:g} times all from the "
-            f"{self.l}th most frequent on"
+            f"{place} most frequent on"
         )
+
+    def held(self, column: str) -> Held:
+        """There is an l-th value."""
+        return Diverse(self.promise(column), self.limits, column, self.l)

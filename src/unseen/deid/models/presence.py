@@ -25,7 +25,7 @@ class KMap(PopulationModel):
     Merging: populations add up. A part has no more population than its class, so a class that fails is suppressed
     whole.
 
-    Source: Sweeney 2002, section 4; El Emam and Dankar 2008.
+    Source: Sweeney 2001 (Computational disclosure control, k-map); El Emam and Dankar 2008.
     """
 
     k: int

@@ -7,30 +7,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.accounting import unpriced
 from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
-from unseen.core.generalised import Cover, Interval, Members
+from unseen.core.generalised import Cover
 from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, whole
 from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
-from unseen.deid.hierarchies.ladder import texts
 from unseen.deid.models import Model
-from unseen.deid.mondrian.axis import Named, axis
+from unseen.deid.mondrian.columns import axis
 from unseen.deid.mondrian.cuts import Classes, classes
+from unseen.deid.owners import Owners
 from unseen.deid.promises import Promises
-from unseen.deid.table import OwnTable, distinct, hierarchies_for, known, read, released
+from unseen.deid.released import released
+from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal
 
 __all__ = ["LocalProof", "Mondrian"]
 
 
 @dataclass(frozen=True, eq=False)
-class LocalProof:
+class LocalProof(Owners):
     """What came out of the cuts. The owner's: it tells of sizes and losses, and ``origin`` links back.
 
     Args:
@@ -59,7 +61,8 @@ class Mondrian(Guard[Any]):
         quasi_identifiers: the columns that an adversary may know; those of the schema if not given.
         hierarchies: for a column of texts, which values stay together and what groups are called. Declared categories
             need none: they are cut in their declared order. Texts of the caller's own table need one each. Numbers and
-            declared digits need none; they are cut as numbers also where a hierarchy of intervals or prefixes is given.
+            declared digits need none; they are cut as numbers also where a hierarchy of intervals or prefixes is given,
+            and of one that codes top or bottom each tail is never cut.
         l: l-diversity of the sensitive column: a number for the distinct kind, or a model.
         t: t-closeness of the sensitive column: a number for equal distances, or a model.
         models: further models of the sensitive column, such as ``BetaLikeness``.
@@ -71,12 +74,20 @@ class Mondrian(Guard[Any]):
     is left out. It has no price in differential privacy: where cuts fall depends on everybody's data, and the ledger
     records it uncharged.
 
-    What the labels tell: a cut lies at the number with the fewest digits between the two values that it parts, so it
-    tells that values lie on both sides of it, k units' in each. A class is told as all that lies between its
-    cuts and not as its least and greatest value: these are single people's values, the whole table's among
-    them, and would show who is in it; regions leave no gaps that would show who is not. The outermost regions end at
-    the declared bounds; without a declaration they are open. A value that a whole class shares is told as it is. Sets
-    of texts without a declared domain list values that the table has.
+    What labels and covers tell: where the cuts lie, and so a little of the values on both sides of each. A cut lies at
+    the number with the fewest digits between the two values that it parts, or where the coarsest groups meet of those
+    that meet between them. Values next to each other, such as the ages 38 and 39, are parted at the greater, and
+    somebody has it. A class is told as all that lies between its cuts, not as its least and greatest value: these are
+    single people's values, the whole table's among them. The outermost regions of numbers end at the declared bounds;
+    without a declaration they are open. Regions of numbers, dates, and what was declared value by value end where
+    their neighbours begin. Only beside a value, or a date's group, that a whole class shares there is a gap, since the
+    class is told as just that; and of codes that are declared nowhere labels name the groups that the table has. So
+    what nobody has may show there.
+
+    Texts are told by their hierarchy's groups between the cuts, and covers are what these groups cover. A single value
+    is named only if it was declared, as a category or in a hierarchy that lists it (``flat``, ``taxonomy``, ``read``),
+    if a whole class shares it, or if k rows of the table have it. Else dates and codes of the caller's own table are
+    told by their group on the hierarchy's first level, or by a coarser one.
 
     Equal rows are never parted, and the classes are a function of the rows as a multiset. The release's value is a
     dataframe of the kind that went in, as ``KAnonymize`` gives it.
@@ -128,7 +139,9 @@ class Mondrian(Guard[Any]):
             schema = data.frame.schema
             hierarchies_for(data, [name for name in names if name not in given and not schema[name].is_numeric()], {})
         promises = self.promises.about(data, names)
-        guarantee: Guarantee = KAnonymity(self.k, names, data.schema.unit_name, promises.words(), promises.limits())
+        guarantee: Guarantee = KAnonymity(
+            self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit
+        )
         if self.seed is not None:
             guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
         return Plan(guarantee, unpriced(), lambda: self._run(data, names, promises, given))
@@ -136,10 +149,11 @@ class Mondrian(Guard[Any]):
     def _run(
         self, data: Dataset, names: Sequence[str], promises: Promises, hierarchies: Mapping[str, Hierarchy]
     ) -> Outcome[Any]:
-        frame, units = read(data)
+        frame, units = counted(data)
+        frame = normal(frame, names)
         columns = {name: distinct(frame[name]) for name in names}
         domains = data.schema.columns
-        axes = [axis(name, *columns[name], domains.get(name), hierarchies.get(name)) for name in names]
+        axes = [axis(name, *columns[name], self.k, domains.get(name), hierarchies.get(name)) for name in names]
         sensitive = promises.values(frame)
         demands = [] if sensitive is None else [sensitive]
         found = classes(axes, units, self.k, demands) if len(units) else Classes(units, units[:0], ())
@@ -156,9 +170,12 @@ class Mondrian(Guard[Any]):
         for name, one, between in zip(names, axes, found.between, strict=False):
             named = one.named(between)
             lost += float(named.loss @ found.sizes)
-            covers[name] = self._covers(named, columns[name][0])
-            if not named.exact:
-                labels[name] = np.array(named.labels, dtype=object)[named.of[found.of[origin]]]
+            covers[name] = dict(zip(named.labels.tolist(), named.covers, strict=True))
+            if named.labels.dtype.kind in "iuf":  # what counted as one is told as one, as a number of the old type
+                told, dtype = named.labels[named.of[found.of]], frame.schema[name]
+                frame = frame.with_columns(nw.new_series(name, told, dtype, backend=frame.implementation))
+            else:
+                labels[name] = named.labels[named.of[found.of[origin]]]
         proof = LocalProof(
             len(found.sizes),
             int(found.sizes.min(initial=len(units))),
@@ -169,11 +186,5 @@ class Mondrian(Guard[Any]):
             origin,
         )  # fmt: skip
         covers = covers or {name: {} for name in names}
-        return Outcome(released(frame, origin, labels), covers=covers, proof=proof)
-
-    def _covers(self, named: Named, values: NDArray[Any]) -> dict[Any, Cover]:
-        if not named.exact:
-            return dict(zip(named.labels, named.covers, strict=True))
-        if values.dtype.kind in "iuf":
-            return {value: Interval(float(value), float(value), closed=True) for value in values.tolist()}
-        return {value: Members(frozenset(texts([value]))) for value in values.tolist()}
+        value = released(frame, origin, labels, narrow=not isinstance(data, OwnTable))
+        return Outcome(value, covers=covers, proof=proof)

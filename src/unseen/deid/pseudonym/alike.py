@@ -19,7 +19,7 @@ class Alike(StrEnum):
     EXACT = "exact"
     """Nothing but Unicode's composition and spaces at the ends."""
     TEXT = "text"
-    """Case, accents and spaces."""
+    """Case, accents, spaces, and signs that are not seen, such as soft hyphens."""
     NAME = "name"
     """As ``TEXT``, and "Last, First", titles and full stops."""
     CODE = "code"
@@ -100,7 +100,8 @@ def canonical(text: str, alike: Alike) -> str:
     if text.isascii():
         plain = text.lower()
     else:
-        plain = _without_accents(unicodedata.normalize("NFKC", _without_accents(text).casefold()))
+        seen = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
+        plain = _without_accents(unicodedata.normalize("NFKC", _without_accents(seen).casefold()))
     if alike is Alike.CODE:
         return "".join(filter(str.isalnum, plain)) or " ".join(plain.split())
     if alike is Alike.NAME:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.errors import DataFault
+from unseen.deid.released import released
 from unseen.deid.table import INDEX, OwnTable
 
-__all__ = ["Column", "arrow", "eager", "plain", "with_columns"]
+__all__ = ["Cells", "Column", "arrow", "eager", "plain", "with_columns"]
 
 Frame = nw.DataFrame[Any]
+
+
+class Cells(list[str]):
+    """The texts of a column, which know its name: it may tell what stands in them.
+
+    Args:
+        texts: of the column, empty where one is missing.
+        column: its name.
+    """
+
+    def __init__(self, texts: Iterable[str], column: str) -> None:
+        super().__init__(texts)
+        self.column = column
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Column:
         Raises:
             DataFault: values of several types.
         """
-        encoded = arrow(series).dictionary_encode()
+        encoded = _in_microseconds(arrow(series)).dictionary_encode()
         indices = encoded.indices
         missing = indices.is_null().to_numpy(zero_copy_only=False)
         places = indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -57,7 +71,10 @@ class Column:
         """An Arrow array with a value in the place of each; missing ones stay missing."""
         import pyarrow as pa
 
-        made = pa.array(values) if values else pa.array([], pa.string())
+        try:
+            made = pa.array(values) if values else pa.array([], pa.string())
+        except OverflowError:  # whole numbers beyond 63 bits, which Arrow does not take without being told
+            made = pa.array(values, pa.uint64())
         return made.take(pa.array(self.places, mask=self.missing))
 
 
@@ -65,7 +82,7 @@ def arrow(series: nw.Series[Any]) -> Any:
     """A column as one Arrow array; NaN counts as missing.
 
     Raises:
-        DataFault: values of several types.
+        DataFault: values of several types, or texts that are no Unicode.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -76,6 +93,10 @@ def arrow(series: nw.Series[Any]) -> Any:
         found = series.to_arrow()
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
         raise DataFault(f"column {series.name!r} holds values of several types", "one type in each column") from None
+    except UnicodeEncodeError:
+        raise DataFault(
+            f"column {series.name!r} holds texts with half a character (a lone surrogate)", "texts in Unicode"
+        ) from None
     array = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     if pa.types.is_nested(array.type):
         raise DataFault(f"{series.name!r} holds values of type {array.type}", "texts, numbers or dates; or drop it")
@@ -86,12 +107,23 @@ def arrow(series: nw.Series[Any]) -> Any:
     return array
 
 
-def with_columns(frame: Frame, kept: Sequence[str], made: Mapping[str, Any]) -> Frame:
-    """The kept columns, replaced ones in their places; of categorical ones no category that no row has."""
+def _in_microseconds(array: Any) -> Any:
+    """Times in nanoseconds that need none of them, as Python has them; others as they are."""
     import pyarrow as pa
 
-    listed = {name for name in kept if name not in made and frame.schema[name] in (nw.Categorical, nw.Enum)}
-    chosen = frame.select(*kept).with_columns(*(frame[name].cast(nw.String) for name in listed))
+    if pa.types.is_timestamp(array.type) and array.type.unit == "ns":
+        try:
+            return array.cast(pa.timestamp("us", tz=array.type.tz))
+        except pa.ArrowInvalid:
+            return array
+    return array
+
+
+def with_columns(frame: Frame, kept: Sequence[str], made: Mapping[str, Any]) -> Frame:
+    """The kept columns, replaced ones in their places."""
+    import pyarrow as pa
+
+    chosen = frame.select(*kept)
     new = {name: array for name, array in made.items() if name in kept}
     if not new:
         return chosen
@@ -115,10 +147,5 @@ def eager(data: Any) -> Frame:
 
 
 def plain(frame: Frame) -> Any:
-    """The table as it was given in kind, without what hangs on to it: index, attributes, metadata."""
-    native: Any = nw.maybe_reset_index(frame).to_native()
-    if frame.implementation.is_pandas_like():
-        native.attrs = {}
-    elif frame.implementation.is_pyarrow():
-        native = native.replace_schema_metadata(None)
-    return native
+    """The table as it was given in kind, without what hangs on to it."""
+    return released(frame, np.arange(len(frame)), {})

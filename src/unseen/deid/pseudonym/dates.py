@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.guarantee import whole
+from unseen.deid.pseudonym.dated import read
 from unseen.deid.pseudonym.operation import Operation, Scope
 from unseen.deid.pseudonym.token import digests
 
@@ -33,9 +33,6 @@ FORMATS = (
 )
 """Writings that can be read in one way only; 03/04/2020 cannot, so it is the owner's to declare."""
 
-ZEROS = re.compile(r"\b0(?=\d\b)")
-"""What stands before a day or month of one digit, where it is written with two."""
-
 MOST_DAYS = 36_525
 A_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
@@ -45,9 +42,15 @@ class DateShift(Operation):
     """All dates of a person later, or all earlier, by a number of days that follows from the key and the person.
 
     Args:
-        days: the greatest shift, 1 to 36,525. Shifts are uniform on the whole numbers from -days to days.
+        days: the greatest shift, 1 to 36,525. Shifts are uniform on the whole numbers from -days to days; 0 is one of
+            them, so one person in 2·days + 1 keeps the true dates, and nobody can tell who.
         formats: how dates that are texts may be written, as ``strptime`` reads them; the first that fits counts, and
             the result is written the same way. The names of months are those of the process's locale.
+
+    Times move on the clock of their zone, so that the time of day stays. Where a clock is set forward, a time that does
+    not exist becomes the next one that does; where it is set back, a time that exists twice is the first of the two. A
+    text comes back as it was but for the zero of a one-digit day or month, where no other date of its column shows
+    whether they are written with one: then they are, unless the month is named.
 
     **Guarantee**: without the key the shift of a person is uniform, and independent of anybody else's. It hides the
     day and nothing more: intervals between a person's dates, their order and the time of day stay as they are, so a
@@ -75,27 +78,24 @@ class DateShift(Operation):
         found = [int.from_bytes(row, "big") % width - self.days for row in map(bytes, digests(key, persons)[:, :16])]
         return np.array(found, dtype=np.int64)
 
-    def replace(self, values: Sequence[Any], scope: Scope, name: str) -> list[str]:
-        """Not without a person.
-
-        Raises:
-            InvalidRequest: always.
-        """
-        raise InvalidRequest(f"dates of {name!r} were to be shifted without a person", "a policy that names one")
-
     def written(self, text: str, days: int) -> str | None:
         """A date that is a text, moved; None if no format fits it, or the calendar ends before."""
-        for form in self.formats:
-            try:
-                found = datetime.strptime(text.strip(), form)
-            except ValueError:
-                continue
-            try:
-                later = (found + timedelta(days=days)).strftime(form)
-            except (OverflowError, ValueError):
-                return None
-            return later if found.strftime(form) == text.strip() else ZEROS.sub("", later)
-        return None
+        return self._written([text], np.array([days]))[0]
+
+    def _written(self, texts: Sequence[str], days: NDArray[np.int64]) -> list[str | None]:
+        """Dates that are texts, moved; None for one that cannot be. All that are of one form are written alike."""
+        dates = {text: read(text.strip(), self.formats) for text in dict.fromkeys(texts)}
+        shown: dict[str, bool] = {}
+        for one in dates.values():
+            if one is not None and one.zeros is not None:
+                shown[one.form] = shown.get(one.form, True) and one.zeros
+        made: dict[tuple[str, int], str | None] = {}
+        pairs = list(zip(texts, days.tolist(), strict=True))
+        for text, shift in dict.fromkeys(pairs):
+            one, bare = dates[text], text.strip()
+            later = None if one is None else one.later(shift, shown.get(one.form, one.usual_zeros))
+            made[text, shift] = None if later is None else text.replace(bare, later)
+        return [made[pair] for pair in pairs]
 
     def moved_texts(self, texts: Sequence[str], days: NDArray[np.int64], name: str) -> list[str]:
         """Dates that are texts, each by its days.
@@ -103,12 +103,7 @@ class DateShift(Operation):
         Raises:
             DataFault: no format fits one.
         """
-        made: dict[tuple[str, int], str | None] = {}
-        pairs = list(zip(texts, days.tolist(), strict=True))
-        for pair in pairs:
-            if pair not in made:
-                made[pair] = self.written(*pair)
-        found = [made[pair] for pair in pairs]
+        found = self._written(texts, days)
         unread = sum(one is None for one in found)
         if unread:
             raise DataFault(
@@ -120,7 +115,7 @@ class DateShift(Operation):
 
 
 def moved(array: Any, days: NDArray[np.int64], name: str) -> Any:
-    """An Arrow array of dates or timestamps, each by its days; missing ones stay missing.
+    """An Arrow array of dates or timestamps, each by its days on its zone's clock; missing ones stay missing.
 
     Raises:
         DataFault: one leaves the calendar.
@@ -128,17 +123,22 @@ def moved(array: Any, days: NDArray[np.int64], name: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    kind = array.type
+    kind, zone = array.type, None
     if pa.types.is_date(kind):
         steps, kind = 1, pa.date32()
         numbers = array.cast(kind).cast(pa.int32()).cast(pa.int64())
     else:
-        steps = A_DAY[kind.unit]
+        steps, zone = A_DAY[kind.unit], kind.tz
+        if zone is not None:
+            array, kind = pc.local_timestamp(array), pa.timestamp(kind.unit)
         numbers = array.cast(pa.int64())
     try:
         later = pc.add_checked(numbers, pa.array(days * steps, pa.int64()))
         found = (later.cast(pa.int32()) if pa.types.is_date(kind) else later).cast(kind)
         _within(found)
+        if zone is not None:
+            found = pc.assume_timezone(found, zone, ambiguous="earliest", nonexistent="latest")
+            _within(found)
     except (pa.ArrowInvalid, OverflowError, ValueError):
         raise DataFault(f"dates of {name!r} leave the calendar", "dates between the years 1 and 9999") from None
     return found

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.deid.pseudonym.ff1 import FF1, MOST_RADIX
 from unseen.deid.pseudonym.operation import Keyed, Scope, texts_of
+from unseen.deid.pseudonym.signs import stays
 
 __all__ = ["DIGITS", "FormatPreserving"]
 
@@ -26,8 +27,8 @@ class FormatPreserving(Keyed):
     Args:
         of: see ``Keyed``.
         alike: not to be given: a value keeps its own form, and its signs alone decide.
-        alphabet: the signs that are encrypted, each once, 2 to 65,536. Other letters and digits are refused, since
-            they would stay readable; whatever else stands between stays.
+        alphabet: the signs that are encrypted, each once, 2 to 65,536. Between them only punctuation and spaces may
+            stand, which stay; all else is refused, since it would stay readable.
         luhn: values end in a Luhn check digit (cards), and so do their pseudonyms.
 
     **Guarantee**: see ``FF1``. Length and punctuation show. Values of one length have different pseudonyms, each of
@@ -62,12 +63,12 @@ class FormatPreserving(Keyed):
         return self._each(texts_of(values, name), scope, name, undo=True)
 
     def unfit(self, values: Sequence[Any], name: str) -> list[bool]:
-        """Which of the values cannot be replaced: too short, other letters or digits, or no Luhn check digit."""
+        """Which of the values cannot be replaced: too short, with other signs, or without its Luhn check digit."""
         shortest = self._cipher_length()
         found = []
         for text in texts_of(values, name):
             signs = "".join(sign for sign in text if sign in self._signs)
-            stray = any(sign.isalnum() for sign in text if sign not in self._signs)
+            stray = not all(stays(sign) for sign in text if sign not in self._signs)
             wrong = self.luhn and len(signs) > 0 and _check_digits(_rows([signs[:-1]]))[0] != int(signs[-1])
             found.append(stray or len(signs) < shortest + self.luhn or wrong)
         return found
@@ -107,12 +108,12 @@ class FormatPreserving(Keyed):
     def _check(self, texts: list[str], bare: list[str], shortest: int, name: str) -> None:
         inside = self._signs
         stray = sum(
-            len(text) > len(one) and any(sign.isalnum() for sign in text if sign not in inside)
+            len(text) > len(one) and not all(stays(sign) for sign in text if sign not in inside)
             for text, one in zip(texts, bare, strict=True)
         )
         if stray:
             raise DataFault(
-                f"{stray:,} values in {name!r} have letters or digits beyond the alphabet, which would stay readable",
+                f"{stray:,} values in {name!r} have signs beyond the alphabet, which would stay readable",
                 "an alphabet that holds them, or another operation",
             )
         short = sum(len(one) < shortest + self.luhn for one in bare)

@@ -12,14 +12,14 @@ import numpy as np
 
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.generalised import Cover
-from unseen.deid.pseudonym.columns import Column, arrow, with_columns
+from unseen.deid.pseudonym.columns import Cells, Column, arrow, with_columns
 from unseen.deid.pseudonym.dates import DateShift, moved
-from unseen.deid.pseudonym.encrypt import SEALED, Encrypt
+from unseen.deid.pseudonym.encrypt import Encrypt, reopened
 from unseen.deid.pseudonym.mask import Drop, FreeText, Keep
-from unseen.deid.pseudonym.operation import Keyed, Operation, Scope
+from unseen.deid.pseudonym.operation import Keyed, Operation, Replacing, Scope
 from unseen.deid.pseudonym.surrogate import Surrogate
 from unseen.deid.pseudonym.texts import Texts
-from unseen.deid.pseudonym.token import Token
+from unseen.deid.pseudonym.token import shared
 
 if TYPE_CHECKING:
     from unseen.deid.pseudonym.policy import Policy
@@ -38,12 +38,14 @@ class Replaced:
         collisions: for each column how many pseudonyms fewer there are than values that are not alike.
         spans: for each entity how many findings in texts were replaced.
         redacted_instead: of these, those whose operation did not fit and that a label stands for.
+        collisions_in_texts: for each entity how many pseudonyms fewer there are than mentions that are not alike.
     """
 
     values: dict[str, int]
     collisions: dict[str, int]
     spans: dict[str, int]
     redacted_instead: dict[str, int]
+    collisions_in_texts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,7 +70,9 @@ class Frames:
     def counted(self) -> Replaced:
         """What was replaced."""
         spans, instead = self.texts.replaced_spans, self.texts.redacted_instead
-        return Replaced(dict(self.values), dict(self.collisions), dict(spans), dict(instead))
+        return Replaced(
+            dict(self.values), dict(self.collisions), dict(spans), dict(instead), dict(self.texts.collisions)
+        )
 
     def operations(self, columns: Sequence[str]) -> dict[str, Operation]:
         """What happens to each column.
@@ -106,25 +110,22 @@ class Frames:
                 made[name] = self._shifted(frame[name], operation, persons, 1)
             elif isinstance(operation, FreeText):
                 made[name] = self._read(frame[name], findings, persons, known)
-            else:
+            elif isinstance(operation, Replacing):
                 made[name] = self._column(Column.of(frame[name]), operation)
+            else:
+                raise InvalidRequest(f"{name!r} was given as {operation!r}", "an operation that does something")
         kept = [name for name, operation in operations.items() if not isinstance(operation, Drop)]
         return with_columns(frame, kept, made)
 
-    def _column(self, column: Column, operation: Operation) -> Any:
+    def _column(self, column: Column, operation: Replacing) -> Any:
         found = operation.replace(column.values, self.scope, column.name)
         self.values[column.name] = len(found)
         meant = operation.covers(list(dict.fromkeys(found)))
         if meant is not None:
             self.covers[column.name] = meant
-        if isinstance(operation, Keyed) and len(set(found)) < len(found):
-            apart = len(set(operation.canon(column.values, column.name))) - len(set(found))
-            if apart and isinstance(operation, Token):
-                raise DataFault(
-                    f"{apart:,} tokens of {column.name!r} would be shared", "longer ones", "Token(length=20)"
-                )
-            if apart:
-                self.collisions[column.name] = apart
+        apart = shared(operation, column.values, found, column.name) if isinstance(operation, Keyed) else 0
+        if apart:
+            self.collisions[column.name] = apart
         return column.filled(found)
 
     def _two_columns(self, frame: Frame) -> dict[str, Any]:
@@ -212,7 +213,7 @@ class Frames:
             raise DataFault(f"{series.name!r} was to be read as text", "texts")
         found = findings
         if callable(findings):
-            found = findings(["" if text is None else text for text in texts])
+            found = findings(Cells(("" if text is None else text for text in texts), series.name))
         elif findings is None:
             raise InvalidRequest(f"the text of {series.name!r} was given without findings", "what un.deid.scan finds")
         whom = None if persons is None else persons.filled(persons.values).to_pylist()
@@ -247,14 +248,6 @@ class Frames:
         return back
 
     def _reread(self, column: Column) -> Any:
-        ciphers = [one for one in self.policy.entities.values() if isinstance(one, Encrypt)]
-
-        def opened(token: str) -> str:
-            for cipher in ciphers:
-                found = cipher.opened(token, self.scope)
-                if found is not None:
-                    return str(found[0])
-            return token
-
+        operations = [one for one in self.policy.entities.values() if isinstance(one, Encrypt)]
         texts = [value if isinstance(value, str) else str(value) for value in column.values]
-        return column.filled([SEALED.sub(lambda match: opened(match.group()), text) for text in texts])
+        return column.filled(reopened(texts, operations, self.scope, column.name))

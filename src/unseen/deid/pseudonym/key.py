@@ -104,12 +104,12 @@ class Key:
     def rotate(cls, path: str | Path) -> Key:
         """Put a new key into the place of the one in a file, which stays behind it to open what it made.
 
-        What is made from now on has other pseudonyms, and is linked to nothing from before.
+        What is made from now on has other pseudonyms, and is linked to nothing from before. A link to a key stays one.
 
         Raises:
             InvalidRequest: as ``open``, or somebody else rotates it.
         """
-        place = Path(path)
+        place = Path(os.path.realpath(path))
         mark = place.with_name(f"{place.name}.rotating")
         cls.open(place)
         try:
@@ -163,12 +163,20 @@ class Key:
             purpose: what it is for.
             length: bytes.
 
+        Raises:
+            InvalidRequest: a name that is no Unicode.
+
         Source: RFC 5869 (HKDF with SHA-256).
         """
         from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-        names = [part.encode() for part in ("unseen pseudonym 1", project, purpose)]
+        try:
+            names = [part.encode() for part in ("unseen pseudonym 1", project, purpose)]
+        except UnicodeEncodeError:
+            raise InvalidRequest(
+                "a project or kind with half a character (a lone surrogate) was named", "Unicode"
+            ) from None
         info = b"".join(len(name).to_bytes(4, "big") + name for name in names)
         return HKDF(SHA256(), length, salt=None, info=info).derive(self._secret)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,17 @@ from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Anything, Cover, Members, Prefix
 from unseen.core.guarantee import whole
 from unseen.deid.hierarchies.hierarchy import Hierarchy
-from unseen.deid.pseudonym.operation import Operation, Scope, texts_of
+from unseen.deid.pseudonym.operation import Leaves, Operation, Replacing, Scope, texts_of
+from unseen.deid.pseudonym.signs import stays
 
 __all__ = ["Drop", "FreeText", "GeneralizeTo", "Keep", "Mask", "Redact", "Truncate"]
 
 
 @dataclass(frozen=True)
-class Keep(Operation):
+class Keep(Replacing):
     """The value as it is."""
+
+    leaves: ClassVar[Leaves] = Leaves.ALL
 
     def replace(self, values: Sequence[Any], scope: Scope, name: str) -> list[str]:
         """The values as texts."""
@@ -29,7 +32,7 @@ class Keep(Operation):
 
 
 @dataclass(frozen=True)
-class Drop(Operation):
+class Drop(Replacing):
     """Nothing: the column is left out, a span of a text is cut out."""
 
     def replace(self, values: Sequence[Any], scope: Scope, name: str) -> list[str]:
@@ -38,7 +41,7 @@ class Drop(Operation):
 
 
 @dataclass(frozen=True)
-class Redact(Operation):
+class Redact(Replacing):
     """One label in place of every value.
 
     Args:
@@ -65,18 +68,19 @@ class Redact(Operation):
 
 
 @dataclass(frozen=True)
-class Mask(Operation):
-    """A sign in place of each letter and digit; punctuation and length show.
+class Mask(Replacing):
+    """A sign in place of each character but punctuation and spaces, which show, as the length does.
 
     Args:
-        keep_first: letters and digits that stay readable at the beginning.
-        keep_last: letters and digits that stay readable at the end.
+        keep_first: characters that stay readable at the beginning, punctuation and spaces not counted.
+        keep_last: the same at the end.
         sign: what stands for the others.
     """
 
     keep_first: int = 0
     keep_last: int = 0
     sign: str = "*"
+    leaves: ClassVar[Leaves] = Leaves.PARTS
 
     def __post_init__(self) -> None:
         for name in ("keep_first", "keep_last"):
@@ -89,11 +93,11 @@ class Mask(Operation):
         return [self._masked(text) for text in texts_of(values, name)]
 
     def _masked(self, text: str) -> str:
-        total = sum(map(str.isalnum, text))
+        total = sum(not stays(sign) for sign in text)
         whole_of_it = self.keep_first + self.keep_last >= total
         made, place = [], 0
         for sign in text:
-            if not sign.isalnum():
+            if stays(sign):
                 made.append(sign)
                 continue
             shown = not whole_of_it and (place < self.keep_first or place >= total - self.keep_last)
@@ -103,7 +107,7 @@ class Mask(Operation):
 
 
 @dataclass(frozen=True)
-class Truncate(Operation):
+class Truncate(Replacing):
     """The first signs of each value: 3 of a zip code, 4 of a date in ISO 8601 for its year.
 
     Args:
@@ -111,6 +115,7 @@ class Truncate(Operation):
     """
 
     length: int
+    leaves: ClassVar[Leaves] = Leaves.PARTS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "length", whole("length", self.length, 1))
@@ -125,7 +130,7 @@ class Truncate(Operation):
 
 
 @dataclass(frozen=True)
-class GeneralizeTo(Operation):
+class GeneralizeTo(Replacing):
     """The label of each value at one level of a hierarchy.
 
     Args:
@@ -135,6 +140,7 @@ class GeneralizeTo(Operation):
 
     hierarchy: Hierarchy
     level: int
+    leaves: ClassVar[Leaves] = Leaves.VAGUER
 
     def __post_init__(self) -> None:
         if not isinstance(self.hierarchy, Hierarchy):
@@ -172,11 +178,3 @@ def _array(values: Sequence[Any], name: str) -> NDArray[Any]:
 @dataclass(frozen=True)
 class FreeText(Operation):
     """Running text: what is found in it is replaced as the policy's entities say, and the rest stays."""
-
-    def replace(self, values: Sequence[Any], scope: Scope, name: str) -> list[str]:
-        """Not without findings.
-
-        Raises:
-            InvalidRequest: always.
-        """
-        raise InvalidRequest(f"the text of {name!r} was given without findings", "what un.deid.scan finds in it")

@@ -6,14 +6,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any, ClassVar, Self
 
 from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Cover
 from unseen.deid.pseudonym.alike import ALIKE, Alike, as_text, canonical, kind_of
 from unseen.deid.pseudonym.key import Key
 
-__all__ = ["Keyed", "Operation", "Scope", "texts_of"]
+__all__ = ["Keyed", "Leaves", "Operation", "Replacing", "Scope", "texts_of"]
+
+
+NUMBERS = (int, float, Decimal)
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,29 @@ class Scope:
         return self.key.subkey(self.project, purpose, length)
 
 
+class Leaves(IntEnum):
+    """How much of a value can be read where an operation was done to it."""
+
+    NOTHING = 0
+    VAGUER = 1
+    PARTS = 2
+    ALL = 3
+
+
 @dataclass(frozen=True)
-class Operation(ABC):
-    """What is done to values. A frozen value itself: it holds no key and no data."""
+class Operation:
+    """What is done to values. A frozen value itself: it holds no key and no data. See its kinds."""
+
+    leaves: ClassVar[Leaves] = Leaves.NOTHING
 
     def named(self, name: str) -> Self:
         """This operation for a column or an entity; what it leaves open follows from the name."""
         return self
+
+
+@dataclass(frozen=True)
+class Replacing(Operation, ABC):
+    """An operation that needs nothing but the values; shifting dates and reading texts need more."""
 
     @abstractmethod
     def replace(self, values: Sequence[Any], scope: Scope, name: str) -> list[str]:
@@ -69,7 +90,7 @@ class Operation(ABC):
 
 
 @dataclass(frozen=True)
-class Keyed(Operation):
+class Keyed(Replacing):
     """An operation under a key: alike values of one kind have one pseudonym, in all tables and texts of a project.
 
     Args:
@@ -101,9 +122,23 @@ class Keyed(Operation):
         return self.alike or ALIKE.get(self.of, Alike.EXACT)
 
     def canon(self, values: Sequence[Any], name: str) -> list[str]:
-        """For each value the writing that stands for all alike."""
-        likeness = self.likeness
-        return [canonical(text, likeness) for text in texts_of(values, name)]
+        """For each value the writing that stands for all alike.
+
+        Raises:
+            DataFault: numbers with a sign or a point, which would be lost, were to be compared as codes.
+        """
+        likeness, texts = self.likeness, texts_of(values, name)
+        if likeness is Alike.CODE:
+            signed = (
+                isinstance(value, NUMBERS) and not text.isalnum() for value, text in zip(values, texts, strict=True)
+            )
+            if any(signed):
+                raise DataFault(
+                    f"{name!r} holds numbers with a sign or a point, which codes are compared without",
+                    "texts, whole numbers, or another likeness",
+                    'alike="exact"',
+                )
+        return [canonical(text, likeness) for text in texts]
 
 
 def texts_of(values: Sequence[Any], name: str) -> list[str]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +19,17 @@ from unseen.core.guard import Guard, Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.core.release import Release
 from unseen.core.snapshot import UNIT_NAME, quoted
-from unseen.deid.pseudonym.columns import eager, plain
+from unseen.deid.owners import Owners
+from unseen.deid.pseudonym.columns import Cells, eager, plain
+from unseen.deid.pseudonym.dates import DateShift
 from unseen.deid.pseudonym.encrypt import Encrypt
 from unseen.deid.pseudonym.formats import FormatPreserving
 from unseen.deid.pseudonym.frames import Frames, Replaced
 from unseen.deid.pseudonym.key import Key
-from unseen.deid.pseudonym.mask import FreeText
+from unseen.deid.pseudonym.mask import FreeText, Keep
 from unseen.deid.pseudonym.operation import Scope
 from unseen.deid.pseudonym.policy import Policy
+from unseen.deid.released import released
 from unseen.deid.table import OwnTable, read
 
 __all__ = ["PseudonymProof", "Pseudonymize", "Pseudonymous", "reidentify"]
@@ -54,7 +57,7 @@ class Pseudonymous(Nothing):
 
 
 @dataclass(frozen=True, eq=False)
-class PseudonymProof:
+class PseudonymProof(Owners):
     """What was done, for the owner alone.
 
     Args:
@@ -72,8 +75,9 @@ class Pseudonymize(Guard[Any]):
     Args:
         policy: what happens to which column and entity.
         key: the owner's key; it goes into no release, ledger or message.
-        find: what finds personal information in columns of free text: called with the texts of a column, gives
-            findings as ``Policy.apply`` takes them. Needed where the policy has such columns.
+        find: what finds personal information in columns of free text: called with the texts of a column, a list whose
+            ``column`` is its name, gives findings as ``Policy.apply`` takes them. Needed where the policy has such
+            columns.
         seed: None for the real thing. A number makes the order of the released rows repeatable, for tests.
 
     **Guarantee**: ``Nothing``: pseudonymised data remain personal data. Without the key no pseudonym can be undone
@@ -90,7 +94,7 @@ class Pseudonymize(Guard[Any]):
         self,
         policy: Policy,
         key: Key,
-        find: Callable[[Sequence[str]], Any] | None = None,
+        find: Callable[[Cells], Any] | None = None,
         seed: int | None = None,
     ) -> None:
         super().__init__(seed)
@@ -137,7 +141,7 @@ class Pseudonymize(Guard[Any]):
         work = Frames(self.policy, self._scope)
         made = work.replaced(frame, self.find)
         origin = Entropy(self.seed).permutation(len(frame)).astype(np.int64)
-        return Outcome(plain(made[origin, :]), covers=work.covers, proof=PseudonymProof(work.counted, origin))
+        return Outcome(released(made, origin, {}), covers=work.covers, proof=PseudonymProof(work.counted, origin))
 
 
 def _with_unit(data: Dataset, frame: nw.DataFrame[Any], unit: str) -> nw.DataFrame[Any]:
@@ -155,8 +159,8 @@ def reidentify(released: Any, policy: Policy, key: Key, check: str = "") -> Any:
         released: a release of ``Pseudonymize``, or its table.
         policy: the policy that it was made with.
         key: the key that it was made with, or one that was rotated since.
-        check: the check value in the release's guarantee; a bare table of format-preserving pseudonyms needs it,
-            since nothing in it would tell a wrong key.
+        check: the check value in the release's guarantee; a bare table needs it where format-preserving pseudonyms
+            or dates would be undone and nothing encrypted stands in a column, since nothing would tell a wrong key.
 
     Returns:
         a table of the same kind. Tokens, surrogates and what was masked, redacted, truncated or generalised stay;
@@ -164,7 +168,7 @@ def reidentify(released: Any, policy: Policy, key: Key, check: str = "") -> Any:
 
     Raises:
         InvalidRequest: another key, project or policy.
-        DataFault: encrypted tokens were changed.
+        DataFault: encrypted tokens, in columns or texts, were changed.
     """
     if not isinstance(policy, Policy):
         raise InvalidRequest(f"a policy of type {type(policy).__name__} was given", "an un.deid.Policy")
@@ -184,10 +188,12 @@ def reidentify(released: Any, policy: Policy, key: Key, check: str = "") -> Any:
 
 def _sealed_at_least(frame: nw.DataFrame[Any], policy: Policy) -> None:
     """Refuse where a wrong key would give wrong values instead of an error."""
-    kinds = [type(policy.columns.get(name)) for name in frame.columns if frame[name].null_count() < len(frame)]
-    if FormatPreserving in kinds and Encrypt not in kinds:
+    filled = {name: policy.columns.get(name) for name in frame.columns if frame[name].null_count() < len(frame)}
+    kinds = {type(operation) for operation in filled.values()}
+    dated = DateShift in kinds and isinstance(filled.get(policy.person), (Keep, FormatPreserving))
+    if (FormatPreserving in kinds or dated) and Encrypt not in kinds:
         raise InvalidRequest(
-            "a table of format-preserving pseudonyms was given, in which a wrong key cannot be told",
+            "a table of format-preserving pseudonyms or shifted dates was given, in which a wrong key cannot be told",
             "the release itself, or the check value in its guarantee",
             "check=release.guarantee.check",
         )

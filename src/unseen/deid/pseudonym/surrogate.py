@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.errors import InvalidRequest, shown
+from unseen.core.errors import InvalidRequest, extra, shown
 from unseen.deid.pseudonym.alike import canonical
 from unseen.deid.pseudonym.operation import Keyed, Scope
 from unseen.deid.pseudonym.token import digests
@@ -122,19 +122,16 @@ def check_locale(locale: object) -> str:
 
     Raises:
         InvalidRequest: it does not.
+        MissingExtra: Faker is not installed.
     """
-    from faker.config import AVAILABLE_LOCALES
-
-    if not isinstance(locale, str) or locale not in AVAILABLE_LOCALES:
+    if not isinstance(locale, str) or locale not in extra("faker.config", "deid").AVAILABLE_LOCALES:
         raise InvalidRequest(f"locale={locale!r} was given", "one that Faker knows", 'locale="en_US"')
     return locale
 
 
 @lru_cache(maxsize=8)
 def _generator(locale: str) -> Any:
-    from faker import Factory
-
-    return Factory.create(locale)
+    return extra("faker", "deid").Factory.create(locale)
 
 
 @dataclass(frozen=True)
@@ -148,12 +145,11 @@ class _Names:
 
 @lru_cache(maxsize=8)
 def _vocabulary(locale: str) -> _Names:
-    from faker.providers.person import Provider
+    kind = extra("faker.providers.person", "deid").Provider
+    provider = next(one for one in _generator(locale).get_providers() if isinstance(one, kind))
 
-    provider = next(one for one in _generator(locale).get_providers() if isinstance(one, Provider))
-
-    def listed(kind: str, gender: str) -> tuple[str, ...]:
-        found = getattr(provider, f"{kind}_{gender}", None) or getattr(provider, kind)
+    def listed(names: str, gender: str) -> tuple[str, ...]:
+        found = getattr(provider, f"{names}_{gender}", None) or getattr(provider, names)
         return tuple(sorted(set(found)))
 
     pairs = tuple((listed("first_names", gender), listed("last_names", gender)) for gender in ("female", "male"))
@@ -186,9 +182,9 @@ def _addresses(found: NDArray[np.uint8]) -> list[str]:
 
 def _made_whole(locale: str, method: str, found: NDArray[np.uint8]) -> list[str]:
     """Faker's own, seeded with 256 keyed bits for each value."""
-    from faker import Factory
-
-    generator = Factory.create(locale)  # one of its own: seeding a shared one would reach into other threads
+    generator = extra("faker", "deid").Factory.create(
+        locale
+    )  # one of its own: seeding a shared one would reach into other threads
     make = getattr(generator, method)
     made = []
     for row in map(bytes, found):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,11 @@ from unseen.core.errors import InvalidRequest
 from unseen.deid.pseudonym.alike import Alike
 from unseen.deid.pseudonym.dates import DateShift
 from unseen.deid.pseudonym.mask import Redact
-from unseen.deid.pseudonym.operation import Keyed, Scope
+from unseen.deid.pseudonym.operation import Keyed, Leaves, Replacing, Scope
+from unseen.deid.pseudonym.own import own_mentions
 from unseen.deid.pseudonym.surrogate import Surrogate
+from unseen.deid.pseudonym.token import shared
+from unseen.deid.pseudonym.whose import whose
 
 if TYPE_CHECKING:
     from unseen.deid.pseudonym.policy import Policy
@@ -46,6 +49,7 @@ class Texts:
     scope: Scope
     replaced_spans: Counter[str] = field(default_factory=Counter)
     redacted_instead: Counter[str] = field(default_factory=Counter)
+    collisions: Counter[str] = field(default_factory=Counter)
 
     def replaced(
         self,
@@ -61,7 +65,8 @@ class Texts:
             texts: the texts.
             findings: see ``Policy.apply``.
             persons: for each text whom it is about.
-            known: for each text full names, in their common writing, that a first or a last name may stand for.
+            known: for each text the full names of its row, in their common writing; they are looked for in the text,
+                and parts of a name mean these first.
             column: the column that the texts are of.
 
         Raises:
@@ -75,9 +80,19 @@ class Texts:
             )
         if findings is None:
             raise InvalidRequest("texts without findings were given", "what un.deid.scan finds in them")
+        known_kinds: dict[str, Leaves] = {}
+
+        def leaves(entity: str) -> Leaves:
+            if entity not in known_kinds:
+                known_kinds[entity] = self.policy.for_entity(entity).leaves
+            return known_kinds[entity]
+
+        listed = by_text(findings, len(texts), column)
+        if known is not None:
+            for row, (text, names) in enumerate(zip(texts, known, strict=True)):
+                listed[row] += own_mentions(text or "", names)
         spans = [
-            _spans(text, found) if text is not None else []
-            for text, found in zip(texts, by_text(findings, len(texts), column), strict=True)
+            _spans(text, found, leaves) if text is not None else [] for text, found in zip(texts, listed, strict=True)
         ]
         new: list[list[str]] = [[""] * len(found) for found in spans]
         places: dict[str, list[tuple[int, int]]] = {}
@@ -106,12 +121,20 @@ class Texts:
         operation = self.policy.for_entity(entity)
         if isinstance(operation, DateShift):
             return self._dates(operation, entity, mentions, rows, persons)
+        if not isinstance(operation, Replacing):  # a text within a text, which no policy says
+            raise InvalidRequest(f"{entity} in texts was to be replaced by {operation!r}", "what replaces a value")
         if isinstance(operation, Keyed) and operation.of == "person" and operation.likeness is Alike.NAME:
-            return self._people(operation, mentions, rows, known)
+            return self._people(operation, entity, mentions, rows, known)
         distinct = list(dict.fromkeys(mentions))
         fit = [one for one, unfit in zip(distinct, operation.unfit(distinct, entity), strict=True) if not unfit]
-        made = dict(zip(fit, operation.replace(fit, self.scope, entity), strict=True))
+        found = operation.replace(fit, self.scope, entity)
+        self._count(operation, entity, fit, found)
+        made = dict(zip(fit, found, strict=True))
         return [made[one] if one in made else self._redacted(entity) for one in mentions]
+
+    def _count(self, operation: Replacing, entity: str, values: Sequence[str], made: Sequence[str]) -> None:
+        if isinstance(operation, Keyed) and (apart := shared(operation, values, made, entity)):
+            self.collisions[entity] += apart
 
     def _redacted(self, entity: str) -> str:
         self.redacted_instead[entity] += 1
@@ -136,34 +159,32 @@ class Texts:
         return [self._redacted(entity) if one is None else one for one in found]
 
     def _people(
-        self, operation: Keyed, mentions: list[str], rows: list[int], known: Sequence[Sequence[str]] | None
+        self,
+        operation: Keyed,
+        entity: str,
+        mentions: list[str],
+        rows: list[int],
+        known: Sequence[Sequence[str]] | None,
     ) -> list[str]:
-        """A mention of a first or a last name alone stands for the one full name of its text that has it."""
+        """A part of a name stands for the one full name of its row that has it, else for the one of its text."""
         names = operation.canon(mentions, "text")
         full: dict[int, set[str]] = {}
         for row, name in zip(rows, names, strict=True):
             if " " in name:
                 full.setdefault(row, set()).add(name)
-        for row in dict.fromkeys(rows) if known is not None else ():
-            full.setdefault(row, set()).update(name for name in known[row] if " " in name)  # type: ignore[index]
-        meant = [
-            name if " " in name else _whose(name, full.get(row, ())) for row, name in zip(rows, names, strict=True)
-        ]
+        own = {row: [name for name in known[row] if " " in name] for row in set(rows)} if known else {}
+        meant = [whose(name, own.get(row, ()), full.get(row, ())) for row, name in zip(rows, names, strict=True)]
         distinct = list(dict.fromkeys(meant))
-        made = dict(zip(distinct, operation.replace(distinct, self.scope, "text"), strict=True))
-        partial = [at for at, name in enumerate(names) if meant[at] != name]
+        pseudonyms = operation.replace(distinct, self.scope, "text")
+        self._count(operation, entity, distinct, pseudonyms)
+        made = dict(zip(distinct, pseudonyms, strict=True))
+        partial = [at for at, name in enumerate(names) if meant[at] != name and " " not in name]
         found = [made[name] for name in meant]
         if isinstance(operation, Surrogate) and partial:
             parts = operation.parts([meant[at] for at in partial], self.scope)
             for at, (given, family) in zip(partial, parts, strict=True):
                 found[at] = given if meant[at].split()[0] == names[at] else family
         return found
-
-
-def _whose(part: str, full: Iterable[str]) -> str:
-    """The one full name that a name belongs to, or the name itself where that is none or several."""
-    found = [name for name in full if part in (name.split()[0], name.split()[-1])]
-    return found[0] if len(found) == 1 else part
 
 
 def by_text(findings: Any, count: int, column: str | None) -> list[list[Any]]:
@@ -190,8 +211,10 @@ def by_text(findings: Any, count: int, column: str | None) -> list[list[Any]]:
     return found
 
 
-def _spans(text: str, findings: Sequence[Any]) -> list[_Span]:
-    """What is replaced, in order: where findings overlap, all of what they cover, by what the longest of them is."""
+def _spans(text: str, findings: Sequence[Any], leaves: Callable[[str], Leaves]) -> list[_Span]:
+    """What is replaced, in order: where findings overlap, all of what they cover, as the strictest of them says, and
+    among these the longest. What is kept covers nothing.
+    """
     checked = []
     for one in findings:
         start, end = getattr(one, "start", None), getattr(one, "end", None)
@@ -206,7 +229,8 @@ def _spans(text: str, findings: Sequence[Any]) -> list[_Span]:
                 f"a finding from {start} to {end} was given for a text of {len(text)} characters",
                 "findings of this very text",
             )
-        checked.append((int(start), int(end), one))
+        if leaves(_kind(one)) is not Leaves.ALL:
+            checked.append((int(start), int(end), one))
     checked.sort(key=lambda found: (found[0], -found[1]))
     groups: list[list[tuple[int, int, Any]]] = []
     reach = -1
@@ -219,11 +243,20 @@ def _spans(text: str, findings: Sequence[Any]) -> list[_Span]:
     spans = []
     for group in groups:
         start, end, best = max(
-            group, key=lambda found: (found[1] - found[0], getattr(found[2], "score", 0.0), -found[0])
+            group,
+            key=lambda found: (
+                -leaves(_kind(found[2])),
+                found[1] - found[0],
+                getattr(found[2], "score", 0.0),
+                -found[0],
+            ),
         )
-        entity = str(getattr(best.entity, "value", best.entity))
-        spans.append(_Span(group[0][0], max(one[1] for one in group), entity, text[start:end]))
+        spans.append(_Span(group[0][0], max(one[1] for one in group), _kind(best), text[start:end]))
     return spans
+
+
+def _kind(finding: Any) -> str:
+    return str(getattr(finding.entity, "value", finding.entity))
 
 
 def _joined(text: str, spans: Sequence[_Span], made: Sequence[str]) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.errors import InvalidRequest
+from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.guarantee import whole
 from unseen.deid.pseudonym.operation import Keyed, Scope
 
-__all__ = ["Token", "base32", "digests"]
+__all__ = ["Token", "base32", "digests", "shared"]
 
 ALPHABET = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz234567", dtype="S1")
 BITS = 5
@@ -84,3 +84,24 @@ class Token(Keyed):
         key = scope.subkey(f"token of {self.of}")
         found = base32(digests(key, self.canon(values, name)), self.length)
         return [self.prefix + token for token in found] if self.prefix else found
+
+
+def shared(operation: Keyed, values: Sequence[Any], made: Sequence[str], name: str) -> int:
+    """How many pseudonyms fewer there are than values that are not alike.
+
+    Args:
+        operation: what made the pseudonyms.
+        values: shape (n,), the distinct values.
+        made: shape (n,), the pseudonym of each.
+        name: the column or entity.
+
+    Raises:
+        DataFault: tokens are shared, which longer ones would not be.
+    """
+    distinct = len(set(made))
+    if distinct == len(made):
+        return 0
+    apart = len(set(operation.canon(values, name))) - distinct
+    if apart and isinstance(operation, Token):
+        raise DataFault(f"{apart:,} tokens of {name!r} would be shared", "longer ones", "Token(length=20)")
+    return apart

@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Nothing, whole
-from unseen.deid.risk.keys import Ints, alone, codes, joined, narrow
-from unseen.deid.risk.owners import OWNERS, Owners
+from unseen.deid.owners import OWNERS, Owners
+from unseen.deid.risk.keys import Ints, alone, codes, joined, narrow, one_each
 from unseen.deid.table import OwnTable, known, read
 from unseen.report import plots
 from unseen.report.plots import Bar
 
-__all__ = ["ColumnSet", "Identifying", "identifying", "one_each"]
+__all__ = ["ColumnSet", "Identifying", "identifying"]
 
 WORK = 200_000_000
 """Rows times sets of columns that are counted: some ten seconds."""
@@ -178,9 +177,3 @@ class _Run:
         ranked = sorted(self.codes, key=lambda name: (-self.found[name,].unique, -self.found[name,].classes))
         kept = set(ranked[:MOST_COLUMNS])
         self.codes = {name: found for name, found in self.codes.items() if name in kept}
-
-
-def one_each(units: Ints) -> Ints | None:
-    """Units from 0 without gaps; None where every row is another one."""
-    known_units, found = np.unique(units, return_inverse=True)
-    return None if len(known_units) == len(units) else found.astype(np.int64)

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ints", "alone", "codes", "joined", "narrow", "people"]
+__all__ = ["Ints", "alone", "codes", "joined", "narrow", "one_each", "people"]
 
 Ints = NDArray[np.int64]
 
@@ -85,3 +85,9 @@ def alone(keys: Ints, units: Ints | None) -> tuple[int, int]:
     if units is None:
         return int((sizes == 1).sum()), len(sizes)
     return len(np.unique(who[sizes[of] == 1])), len(sizes)
+
+
+def one_each(units: Ints) -> Ints | None:
+    """Units from 0 without gaps; None where every row is another one."""
+    known_units, found = np.unique(units, return_inverse=True)
+    return None if len(known_units) == len(units) else found.astype(np.int64)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Nothing, whole
-from unseen.deid.risk.owners import OWNERS, Owners
+from unseen.deid.owners import OWNERS, Owners
 
 __all__ = ["Estimate", "PopulationUniqueness", "population_uniqueness"]
 

@@ -14,15 +14,14 @@ from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.guarantee import Nothing, number, whole
 from unseen.deid.hierarchies.ladder import texts
-from unseen.deid.risk.identifying import one_each
-from unseen.deid.risk.keys import Ints, codes, joined, people
-from unseen.deid.risk.owners import OWNERS, Owners
+from unseen.deid.owners import OWNERS, Owners
+from unseen.deid.risk.keys import Ints, codes, joined, one_each, people
 from unseen.deid.risk.population import PopulationUniqueness, population_uniqueness
 from unseen.deid.table import OwnTable, known, read
 from unseen.report import plots
 from unseen.report.plots import Bar
 
-__all__ = ["Reidentification", "Risk", "reidentification"]
+__all__ = ["Reidentification", "Risk", "expected_inverse", "reidentification"]
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +56,7 @@ class Reidentification(Owners):
         units: how many there are.
         sizes: for each class size, in units, how many classes have it.
         unique: units with a class to themselves.
-        threshold: the risk from which on a unit counts as at risk.
+        threshold: the risk above which a unit counts as at risk.
         prosecutor: of somebody who knows that their target is in the table.
         journalist: of somebody who does not, and looks into the population; None without one.
         marketer: of somebody who wants to find as many as possible, whomever.
@@ -140,8 +139,9 @@ def reidentification(
         threshold: the risk above which somebody counts as at risk, in (0, 1]; 0.2 is a class of fewer than five.
 
     With a size alone the risk in the population is estimated, for a simple random sample, as the mean of 1/F given
-    what was sampled of a class, as if classes of F people were as frequent as 1/F (Benedetti and Franconi 1998). Where
-    small classes are rarer than that it is too high, and it is too low where they are more frequent.
+    what was sampled of a class of F people. Of those alone in the table as many are taken to be alone in the population
+    as the chosen model of population uniqueness says; for the rest classes of F people are taken to be as frequent as
+    1/F (Benedetti and Franconi 1998), which is too low where small classes are more frequent than that.
 
     Raises:
         InvalidRequest: unknown columns, no columns, or a population smaller than the table.
@@ -178,14 +178,18 @@ def reidentification(
             raise InvalidRequest(
                 f"a population of {total:,} was given for {count:,} {table.schema.unit_name}s", "at least as many"
             )
-        chance = expected_inverse(sizes, count / total)
         how = f"estimated for a simple random sample of {total:,} people"
-        journalist = run.risk(chance, None, how)
-        marketer = run.risk(chance, float(sizes @ chance) / len(of), how)
+        alone = count / total  # as Benedetti and Franconi have it
         if len(of) == count:
             estimate = population_uniqueness(_histogram(sizes), total)
+            if estimate.chosen.uniques is not None and (sizes == 1).any():
+                alone = min(1.0, estimate.chosen.uniques * count / total / int((sizes == 1).sum()))
+                how += f", with as many unique in it as {estimate.chosen.model} says"
         else:
             notes.append("Population uniqueness is not estimated where a unit is in several classes.")
+        chance = expected_inverse(sizes, count / total, alone)
+        journalist = run.risk(chance, None, how)
+        marketer = run.risk(chance, float(sizes @ chance) / len(of), how)
     else:
         outside = _outside(population, names, coded, keys, len(sizes))
         lacking = int((outside < sizes).sum())
@@ -231,15 +235,17 @@ class _Run:
         return Risk(above, highest, mean if average is None else average, how)
 
 
-def expected_inverse(sizes: Ints, fraction: float) -> Floats:
+def expected_inverse(sizes: Ints, fraction: float, alone: float | None = None) -> Floats:
     """The mean of 1/F for classes of which f people were drawn, each with the given probability.
 
     Args:
         sizes: shape (classes,), f of at least 1.
         fraction: the sampling fraction π, in (0, 1].
+        alone: the probability that F is 1 where f is; π by default, as it is where F is as frequent as 1/F.
 
     Source: Benedetti and Franconi 1998: where F is as frequent as 1/F, F - f is negative binomial, and the mean is
-    ∫₀¹ u^(f-1) π / (π + (1-π) u) du = (π/f) ₂F₁(1, 1; f+1; 1-π) = (1/f) ∫₀^∞ e^-x π / (π + (1-π) e^(-x/f)) dx.
+    ∫₀¹ u^(f-1) π / (π + (1-π) u) du = (π/f) ₂F₁(1, 1; f+1; 1-π) = (1/f) ∫₀^∞ e^-x π / (π + (1-π) e^(-x/f)) dx. For
+    f = 1 it is π + (1-π) m with m the mean where F is not 1; with another probability q of 1 it is q + (1-q) m.
     """
     from scipy.special import hyp2f1, roots_laguerre
 
@@ -250,6 +256,8 @@ def expected_inverse(sizes: Ints, fraction: float) -> Floats:
     points, weights = roots_laguerre(40)  # there SciPy's function gives no number, and the integrand is smooth
     falling = np.exp(-points / distinct[~small, None])
     found[~small] = (fraction / (fraction + (1 - fraction) * falling)) @ weights / distinct[~small]
+    if alone is not None and distinct[0] == 1 and fraction < 1:
+        found[0] = alone + (1 - alone) * (found[0] - fraction) / (1 - fraction)
     result: Floats = np.minimum(found, 1 / distinct)[at]
     return result
 

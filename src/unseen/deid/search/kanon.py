@@ -43,8 +43,8 @@ def search(
     Returns:
         The optimum, a function of the rows as a multiset; None if every node suppresses more than ``limit``.
 
-    Source: full-domain generalisation of Samarati 2001; depth-first search over the lattice with roll-up of
-    Prasser, Kohlmayer and Kuhn 2016 (Flash/ARX).
+    Source: full-domain generalisation of Samarati 2001; depth-first search over the lattice with roll-up:
+    Kohlmayer, Prasser, Eckert, Kemper and Kuhn 2012 (Flash); Prasser, Kohlmayer and Kuhn 2016 (ARX).
     """
     order = sorted(range(len(columns)), key=lambda j: (-len(columns[j].loss[0]), j))  # these merge most, early
     turned, measure = [columns[j] for j in order], quality or Loss()

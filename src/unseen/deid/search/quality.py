@@ -87,7 +87,7 @@ class Precision(CellQuality):
 
     This is 1 - Prec of the source.
 
-    Source: Sweeney 2002, section 4 (minimal distortion).
+    Source: Sweeney 2002 (Achieving k-anonymity privacy protection: precision).
     """
 
     named: ClassVar[str] = "precision"

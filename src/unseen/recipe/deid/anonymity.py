@@ -38,24 +38,7 @@ class AnonymityTask(TableTask):
         return (Utility(LOSS if quality == "loss" else quality, proof.score, 0.0, higher_is_better=False),)
 
 
-class ModelsTask(AnonymityTask):
-    """One that may hold privacy models beside k."""
-
-    guard: KAnonymize | Mondrian
-
-    def diversity(self, ruled_out: int) -> Mapping[str, Any]:
-        """Distinct or entropy l-diversity, where it is claimed; entropy says nothing of who rules values out."""
-        from unseen.deid import DistinctDiversity, EntropyDiversity
-
-        for model in self.guard.promises.models:
-            if isinstance(model, DistinctDiversity):
-                return {"distinct_l": model.l}
-            if isinstance(model, EntropyDiversity) and not ruled_out:
-                return {"entropy_l": model.l}
-        return {}
-
-
-class KAnonymizeTask(ModelsTask):
+class KAnonymizeTask(AnonymityTask):
     """``guard = "KAnonymize"``: see ``hierarchies`` and ``models`` for what these keys hold.
 
     ``quality`` is a measure's name, or ``{downstream = "salary"}``.
@@ -89,7 +72,7 @@ class KAnonymizeTask(ModelsTask):
         )
 
 
-class MondrianTask(ModelsTask):
+class MondrianTask(AnonymityTask):
     """``guard = "Mondrian"``: cuts at medians, for millions of rows."""
 
     keys: ClassVar[Arguments] = {

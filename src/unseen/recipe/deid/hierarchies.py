@@ -1,4 +1,4 @@
-"""Hierarchies as a recipe writes them."""
+"""Hierarchies of a recipe."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from unseen import datasets
 from unseen.core.errors import InvalidRequest
-from unseen.core.schema import Range, Schema
+from unseen.core.schema import Schema
 from unseen.recipe.document import Part
-from unseen.recipe.keys import NUMBERS, TABLE, TEXT, WHOLE, Keys, either
+from unseen.recipe.keys import TABLE, TEXT, either
 
 if TYPE_CHECKING:
     from unseen.deid import Hierarchy
@@ -19,15 +19,14 @@ __all__ = ["HIERARCHIES", "hierarchies", "hierarchy"]
 
 HIERARCHIES = either(TEXT, TABLE)
 BUNDLED = datasets.PREFIX + "adult"
-WAYS = ("widths", "prefixes", "parents")
 
 
 def hierarchies(given: Any, names: Sequence[str], part: Part, schema: Schema) -> dict[str, Hierarchy] | None:
     """The hierarchies of columns.
 
     Args:
-        given: ``"dataset:adult"``, for those that come with that data, or for each column what ``hierarchy`` reads;
-            None for what follows from the declared domains.
+        given: ``"dataset:adult"``, for those that come with that data, or for each column what
+            ``unseen.deid.hierarchies.written`` reads; None for what follows from the declared domains.
         names: the columns that need one.
         part: the entry.
         schema: the recipe's.
@@ -43,33 +42,15 @@ def hierarchies(given: Any, names: Sequence[str], part: Part, schema: Schema) ->
         if given != BUNDLED:
             raise InvalidRequest(f"hierarchies = {given!r} was given", f"a table of columns, or {BUNDLED}", BUNDLED)
         return {name: Hierarchy.read(datasets.stored(f"adult/adult_hierarchy_{name}.csv")) for name in names}
-    return {name: hierarchy(name, value, part, schema) for name, value in given.items()}
+    return {name: hierarchy(name, told, part, schema) for name, told in given.items()}
 
 
-def hierarchy(name: str, value: Any, part: Part, schema: Schema) -> Hierarchy:
-    """One column's hierarchy.
-
-    Args:
-        name: the column.
-        value: the path of a file as ARX writes it, ``{widths = [5, 10]}``, ``{prefixes = 5}`` or
-            ``{parents = {nurse = ["health"]}}``.
-        part: the entry.
-        schema: the recipe's; widths need the column's range.
+def hierarchy(name: str, told: Any, part: Part, schema: Schema) -> Hierarchy:
+    """One column's.
 
     Raises:
-        InvalidRequest: it is none of these.
+        InvalidRequest: it cannot be read, or does not fit the column.
     """
-    from unseen.deid import Hierarchy
+    from unseen.deid.hierarchies.written import written
 
-    if isinstance(value, str):
-        return Hierarchy.read(part.path(value))
-    keys = Keys(part.keys.file, f"{part.keys.where} hierarchies {name}", value, WAYS)
-    if len(keys.table) != 1:
-        raise keys.fault(f"{len(keys.table)} ways were given", "one of a path, {widths}, {prefixes}, {parents}")
-    with keys.faults():
-        if "prefixes" in keys.table:
-            return Hierarchy.prefixes(keys.take("prefixes", WHOLE))
-        if "parents" in keys.table:
-            return Hierarchy.taxonomy(keys.take("parents", TABLE))
-        low, high = schema.domain(name, Range, "a hierarchy of widths").to_dict()["range"]
-        return Hierarchy.intervals(low, high, keys.take("widths", NUMBERS))
+    return written(told, name, part.path, schema.columns.get(name))

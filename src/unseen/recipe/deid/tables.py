@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unseen.core.accounting import Event
 from unseen.core.dataset import Dataset
@@ -17,6 +18,7 @@ from unseen.core.guarantee import Guarantee, whole
 from unseen.core.guard import Guard
 from unseen.core.release import Release
 from unseen.core.schema import Schema
+from unseen.core.snapshot import UNIT
 from unseen.recipe.document import Part
 from unseen.recipe.keys import TEXT, TEXTS, WHOLE, Kind
 from unseen.recipe.task import Done, Task
@@ -59,10 +61,6 @@ class TableTask(Task):
         """What the owner compares, beside the rows that stayed."""
         return ()
 
-    def diversity(self, ruled_out: int) -> Mapping[str, Any]:
-        """The l-diversity that is claimed of the sensitive column, as ``Homogeneity`` takes it."""
-        return {}
-
     def price(self, data: Dataset) -> tuple[Event, Guarantee]:
         """What it promises; it has no price."""
         return self.guard.price(data)
@@ -98,24 +96,21 @@ class TableTask(Task):
     def _linkage(self, release: Release[Any], data: Dataset, names: list[str]) -> Report:
         from unseen.attack import Linkage
 
-        people = _people(data, names)
-        truth = np.full(len(people), -1, dtype=np.int64)
-        truth[release.proof.origin] = np.arange(len(release.proof.origin))
-        report = Linkage(people, truth=truth, columns=names).audit(release)
-        before = Linkage(people, columns=names).audit(people)
-        return _beside(report, before)
+        people, units = _people(data, names)
+        released = _rows_of(units, release.proof.origin)
+        report = Linkage(people, truth=released, columns=names).audit(release)
+        before = Linkage(people, truth=_rows_of(units, np.arange(len(units))), columns=names).audit(people)
+        return _beside(report, before.figures["expected share"])
 
     def _homogeneity(self, release: Release[Any], data: Dataset, secret: str, ruled_out: int) -> Report:
-        from unseen.attack import Homogeneity
+        from unseen.attack.homogeneity import CERTAIN, Homogeneity
 
         names = [name for name in self.names() if name != secret]
-        people = _people(data, [*names, secret])
+        people, _ = _people(data, [*names, secret])
         truth = people.column(secret).to_pylist()
-        claim = self.diversity(ruled_out) if secret == self._secret({"sensitive": None}) else {}
-        known = {"truth": truth, "columns": names, "ruled_out": ruled_out}
-        report = Homogeneity(people.select(names), secret, **known, **claim).audit(release)
-        before = Homogeneity(people.select(names), secret, **known).audit(people)
-        return _beside(report, before)
+        attack = Homogeneity(people.select(names), secret, truth, names, ruled_out)
+        report, before = attack.audit(release), attack.audit(people)
+        return _beside(report, before.figures["certain" if report.scale == CERTAIN else "greatest share of a class"])
 
     def _secret(self, arguments: Mapping[str, Any]) -> str:
         declared = self.schema.sensitive
@@ -127,16 +122,34 @@ class TableTask(Task):
         return str(found)
 
 
-def _people(data: Dataset, names: Sequence[str]) -> Any:
+def _people(data: Dataset, names: Sequence[str]) -> tuple[Any, NDArray[np.int64]]:
+    """What is known of whose rows, a row each, and each row's unit."""
     import pyarrow as pa
 
     known = data.arrays(list(names), bounded=False)
-    return pa.table({name: known[name] for name in names})
+    return pa.table({name: known[name] for name in names}), known[UNIT].astype(np.int64)
 
 
-def _beside(report: Report, before: Report) -> Report:
-    share = before.measured.value if before.measured else 0.0
-    return replace(report, figures={**report.figures, "before protection": share})
+def _rows_of(units: NDArray[np.int64], origin: NDArray[np.int64]) -> Any:
+    """For each row all released rows of its unit, a list that rows of one unit share; or the one, -1 for none.
+
+    Args:
+        units: shape (rows,), each row's unit.
+        origin: shape (released rows,), which row each was.
+    """
+    distinct, unit = np.unique(units, return_inverse=True)
+    if len(distinct) == len(units):
+        place = np.full(len(units), -1, dtype=np.int64)
+        place[origin] = np.arange(len(origin))
+        return place
+    whose = unit[origin]
+    order = np.argsort(whose, kind="stable")
+    sets = np.split(order, np.searchsorted(whose[order], np.arange(1, len(distinct))))
+    return [sets[one] for one in unit.tolist()]
+
+
+def _beside(report: Report, before: float) -> Report:
+    return replace(report, figures={**report.figures, "before protection": before})
 
 
 def _cut(found: Release[Any]) -> dict[str, Any]:

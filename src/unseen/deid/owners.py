@@ -1,4 +1,4 @@
-"""What stays with the owner: risk figures, which no release, log or wire may hold."""
+"""What stays with the owner: figures and proofs, which no release, log or wire may hold."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -18,5 +18,5 @@ class Owners:
 
     def __reduce__(self) -> Any:
         raise InvalidRequest(
-            f"pickling {type(self).__name__} was asked for", "risk figures stay in the owner's process; note them there"
+            f"pickling {type(self).__name__} was asked for", "figures and proofs stay in the owner's process"
         )
