@@ -188,10 +188,33 @@ def test_l_diversity_reaches_the_new_table(unseen: Unseen, here: Path, local: bo
     assert found and all(len(values) == 3 for values in found.values())
 
 
-def test_what_may_identify_and_stays_is_named(unseen: Unseen, here: Path) -> None:
-    (here / "ages.csv").write_text((here / "ages.csv").read_text().replace("pid", "name", 1))
-    told = json.loads(anonymize(unseen, "--hierarchies", "h", "--json").out)
-    assert any("name" in note and "--drop" in note for note in told["notes"])
+def test_what_identifies_stays_only_by_the_owner_s_word(unseen: Unseen, here: Path) -> None:
+    head, *rows = (here / "ages.csv").read_text().splitlines()
+    noted = [f"{head};note", *(f"{row};Anna Schmidt came by and asked for Mr Baker" for row in rows)]
+    (here / "ages.csv").write_text("\n".join(noted).replace("pid", "name", 1))
+    refused(anonymize(unseen, "--hierarchies", "h"), "'name', 'note'", "--drop name,note", "--keep")
+    assert not (here / "new.csv").exists()
+    told = json.loads(anonymize(unseen, "--hierarchies", "h", "--drop", "note", "--keep", "name", "--json").out)
+    assert any("name" in note for note in told["notes"])
+    refused(anonymize(unseen, "--hierarchies", "h", "--drop", "name", "--keep", "name", "--force"), "dropped and used")
+
+
+def test_rows_that_lack_a_value_are_left_out_only_by_the_owner_s_word(unseen: Unseen, here: Path) -> None:
+    head, first, *rows = (here / "ages.csv").read_text().splitlines()
+    place = head.split(";").index("age")
+    cells = first.split(";")
+    cells[place] = ""
+    (here / "ages.csv").write_text("\n".join([head, ";".join(cells), *rows]))
+    refused(anonymize(unseen, "--hierarchies", "h"), "1 of 240 rows lack a value in 'age'", "--drop-missing")
+    told = json.loads(anonymize(unseen, "--hierarchies", "h", "--drop-missing", "--json").out)
+    assert told["incomplete"] == 1 and told["rows"] == 239
+
+
+def test_hierarchies_may_be_lines_of_a_file(unseen: Unseen, here: Path) -> None:
+    (here / "h.toml").write_text("age = { widths = [5, 10, 20], low = 0, high = 99 }\nother = { prefixes = 3 }\n")
+    told = json.loads(anonymize(unseen, "--hierarchies", "h.toml", "--json", columns="age").out)
+    assert told["tops"] == {"age": 4} and told["released"] > 200
+    refused(anonymize(unseen, "--hierarchies", "h.toml", "--force"), "no hierarchy", "'sex'")
 
 
 def test_an_existing_table_is_replaced_only_by_force_and_an_input_never(unseen: Unseen, here: Path) -> None:
@@ -281,10 +304,10 @@ def test_an_odd_table_is_scanned(unseen: Unseen, here: Path, what: str) -> None:
     ("what", "expected"),
     [
         ("one row", "--k 5"),
-        ("all null", "missing values"),
-        ("mixed types", "missing values"),
-        ("unicode", "--k 5"),
-        ("null type", "missing values"),
+        ("all null", "--drop-missing"),
+        ("mixed types", "--drop-missing"),
+        ("unicode", "--drop"),
+        ("null type", "--drop-missing"),
         ("nested", "lists or structures"),
         ("wide", "'age'"),
     ],

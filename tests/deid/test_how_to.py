@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import stat
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,17 @@ import pytest
 import unseen as un
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "deidentify.md"
+
+
+def test_the_policy_file_of_the_page_is_the_policy_of_the_page() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    files = [tomllib.loads(one) for one in re.findall(r"```toml\n(.*?)```", text, re.DOTALL)]
+    written = un.deid.Policy.of(next(file["policy"] for file in files if "policy" in file))
+    scope: dict[str, Any] = {"key": None, "un": un}
+    snippet = re.search(r"(from unseen\.deid\.pseudonym import .*?)key = .*?(policy = .*?\n\)\n)", text, re.DOTALL)
+    assert snippet is not None
+    exec(snippet[1] + snippet[2], scope)
+    assert written == scope["policy"]
 
 
 def test_every_snippet_of_the_page_runs_and_keeps_its_word(

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unseen.cli.deid.files import known, named, page_at, page_place, read_table, vacant, write_table
+from unseen.cli.deid.kept import decided
 from unseen.cli.deid.lines import line, table
-from unseen.cli.deid.steps import hierarchies_in, needed, with_numbers
+from unseen.cli.deid.steps import hierarchies_in, needed, of_numbers, with_numbers
 from unseen.cli.terminal import FINE, print_json, watched
-from unseen.core.errors import DataFault, InvalidRequest
+from unseen.core.errors import DataFault, InvalidRequest, shown
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -40,6 +41,8 @@ class Asked:
     sensitive: str | None
     local: bool
     drop: list[str]
+    keep: list[str]
+    drop_missing: bool
 
 
 def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as_json: bool) -> int:
@@ -50,11 +53,15 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
     place = page_place(out, f"{named(file)}.anonymize.html", file, to)
     with watched() as progress:
         progress("reading", 0, 4)
-        frame = _chosen(read_table(file), asked)
+        whole = _chosen(read_table(file), asked)
+        frame = _complete(whole, asked)
         rows = len(frame)
+        decided(frame, [name for name in frame.columns if name not in (*asked.quasi_identifiers, asked.sensitive)],
+                asked.keep)  # fmt: skip
         progress("searching", 1, 4)
         guard = _guard(frame, asked, named(file))
-        release = guard.release((with_numbers(frame, asked.quasi_identifiers) if asked.local else frame).to_native())
+        numbers = asked.quasi_identifiers if asked.local else of_numbers(guard.hierarchies)
+        release = guard.release(with_numbers(frame, numbers).to_native())
         progress("writing", 2, 4)
         write_table(release.value, to, force, file)
         progress("measuring risk", 3, 4)
@@ -62,6 +69,8 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
         before = reidentification(frame.to_native(), names) if rows else None
         after = reidentification(release.value, names) if len(release.value) else None
         said = _said(file, to, asked, frame, release, (before, after))
+        said["tops"] = {name: one.levels - 1 for name, one in guard.hierarchies.items()}
+        said["incomplete"] = len(whole) - rows
         page = page_at(_page(said, before, after), place)
     if as_json:
         print_json({**said, "page": str(page)})
@@ -82,12 +91,13 @@ def _chosen(frame: nw.DataFrame[Any], asked: Asked) -> nw.DataFrame[Any]:
         raise InvalidRequest("--suppress-at-most or --quality was given with --local", "--local leaves no row out")
     known(frame, names, "--quasi-identifiers")
     known(frame, asked.drop, "--drop")
+    known(frame, asked.keep, "--keep")
     if asked.sensitive is not None:
         known(frame, [asked.sensitive], "--sensitive")
     nested = [name for name in (*names, asked.sensitive) if name is not None and frame.schema[name].is_nested()]
     if nested:
         raise DataFault(f"column {nested[0]!r} holds lists or structures", "columns of numbers or texts")
-    both = [name for name in asked.drop if name in (*names, asked.sensitive)]
+    both = [name for name in asked.drop if name in (*names, asked.sensitive, *asked.keep)]
     if both:
         raise InvalidRequest(f"{both[0]!r} was to be dropped and used", "one of the two")
     if (asked.l is None and asked.t is None) != (asked.sensitive is None):
@@ -97,6 +107,24 @@ def _chosen(frame: nw.DataFrame[Any], asked: Asked) -> nw.DataFrame[Any]:
             "--sensitive diagnosis --l 3",
         )
     return frame.select([name for name in frame.columns if name not in asked.drop])
+
+
+def _complete(frame: nw.DataFrame[Any], asked: Asked) -> nw.DataFrame[Any]:
+    """The rows that have a value in every quasi-identifier and the sensitive column, if the others may be left out."""
+    names = [name for name in (*asked.quasi_identifiers, asked.sensitive) if name is not None]
+    for name in names:
+        if frame.schema[name].is_float():
+            frame = frame.with_columns(frame[name].fill_nan(None))
+    complete = frame.drop_nulls(subset=names)
+    lost = len(frame) - len(complete)
+    if lost and not asked.drop_missing:
+        lacking = [name for name in names if frame[name].null_count()]
+        raise DataFault(
+            f"{lost:,} of {len(frame):,} rows lack a value in {shown(lacking)}",
+            "a value in each of these columns, or leave these rows out",
+            "--drop-missing",
+        )
+    return complete
 
 
 def _guard(frame: nw.DataFrame[Any], asked: Asked, name: str) -> Any:
@@ -127,18 +155,12 @@ def _guard(frame: nw.DataFrame[Any], asked: Asked, name: str) -> Any:
 def _said(
     file: str, to: Path, asked: Asked, frame: nw.DataFrame[Any], release: Any, risks: tuple[Any, Any]
 ) -> dict[str, Any]:
-    from unseen.deid.detect.columns import Suggestion, summary
-
     proof = release.proof
     kept = [name for name in frame.columns if name not in asked.quasi_identifiers]
-    direct = [name for name in kept if summary(name, [], ()).suggestion is Suggestion.DIRECT]
     notes = []
     if kept:
-        notes.append(f"{len(kept)} columns stay as they are: {', '.join(kept[:12])}{', …' * (len(kept) > 12)}.")
-    if direct:
-        notes.append(
-            f"By their names these tell who a person is: {', '.join(direct[:12])}. Leave them out with --drop."
-        )
+        stay = "1 column stays as it is" if len(kept) == 1 else f"{len(kept)} columns stay as they are"
+        notes.append(f"{stay}: {', '.join(kept[:12])}{', …' * (len(kept) > 12)}.")
     if asked.local:
         how: dict[str, Any] = {"classes": proof.classes, "smallest": proof.smallest, "largest": proof.largest}
         how["suppressed"] = 0
@@ -166,6 +188,15 @@ def _said(
     }
 
 
+def _levels(said: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each column with its level, of how many."""
+    found = []
+    for name, level in said.get("levels", {}).items():
+        top = said["tops"][name]
+        found.append((name, f"{level} of {top}" + (" (hidden)" if level == top else " (as it is)" * (level == 0))))
+    return found
+
+
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.3g} %"
 
@@ -179,7 +210,7 @@ def _page(said: dict[str, Any], before: Any, after: Any) -> DeidPage:
         ("rows of the smallest class", None if before is None else min(before.sizes), said["smallest_class"]),
         ("found by guessing, on average", _share(said["average_risk_before"]), _share(said["average_risk"])),
     ]
-    levels = [(name, level) for name, level in said.get("levels", {}).items()]
+    levels = _levels(said)
     first = [] if before is None else [(f"Before: {title}", svg, text) for title, svg, text in before.figures()[:1]]
     last = [] if after is None else [(f"After: {title}", svg, text) for title, svg, text in after.figures()[:1]]
     outcome = [f"{said['released']:,} of {said['rows']:,} rows released", f"loss {said['score']:.4g}"]
@@ -188,7 +219,7 @@ def _page(said: dict[str, Any], before: Any, after: Any) -> DeidPage:
         Section("Before and after", "As if nobody else were in the population.", (), ("", "before", "after"), rows,
                 [*first, *last]),
         Section("How vague each column is told", "0 is the value itself.", (), ("column", "level"), levels),
-        Section("Why nothing better was found", "", [said["why"]]),
+        Section("Why nothing better was found" if levels else "Why it was not cut further", "", [said["why"]]),
     ]  # fmt: skip
     purpose = f"{said['k']}-anonymous on {', '.join(said['quasi_identifiers'])}."
     return DeidPage("anonymize", "An anonymised table", said["file"], purpose, outcome, WARNING, sections)
@@ -198,9 +229,11 @@ def _print(said: dict[str, Any], page: Path) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(line(f"{said['to']}: {said['released']:,} of {said['rows']:,} rows; {said['suppressed']:,} left out"))
+    incomplete = f"; {said['incomplete']:,} more lacked a value" * bool(said["incomplete"])
+    told = f"{said['to']}: {said['released']:,} of {said['rows']:,} rows; {said['suppressed']:,} left out{incomplete}"
+    console.print(line(told))
     if "levels" in said:
-        table(console, ("column", "level"), [(name, str(level)) for name, level in said["levels"].items()])
+        table(console, ("column", "level"), _levels(said))
     else:
         sizes = f"{said['smallest']:,} to {said['largest']:,} rows"
         console.print(line(f"{said['classes']:,} classes of {sizes}"))

@@ -62,7 +62,10 @@ def anonymize(
     hierarchies: Annotated[
         Path | None,
         typer.Option(
-            "--hierarchies", metavar="FOLDER", help="NAME_hierarchy_COLUMN.csv or COLUMN.csv, as ARX writes them."
+            "--hierarchies",
+            metavar="FOLDER|FILE",
+            help="A folder with NAME_hierarchy_COLUMN.csv or COLUMN.csv, as ARX writes them; or a TOML file with a "
+            "line for each column, such as: age = {widths = [5, 10], low = 0, high = 120}",
         ),
     ] = None,
     k: Annotated[int, typer.Option("--k", help="People who share each combination, at least.")] = 5,
@@ -90,6 +93,13 @@ def anonymize(
         ),
     ] = False,
     drop: Annotated[list[str] | None, typer.Option("--drop", metavar="A,B", help="Columns to leave out.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", metavar="A,B", help="Columns to keep as they are though they seem to identify."),
+    ] = None,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave out rows that lack a quasi-identifier or sensitive value.")
+    ] = False,
     out: Out = None,
     force: Force = False,
     json: Json = False,
@@ -99,7 +109,18 @@ def anonymize(
     from unseen.cli.deid.files import listed
 
     asked = Asked(
-        listed(quasi_identifiers), k, suppress_at_most, hierarchies, quality, l, t, sensitive, local, listed(drop)
+        listed(quasi_identifiers),
+        k,
+        suppress_at_most,
+        hierarchies,
+        quality,
+        l,
+        t,
+        sensitive,
+        local,
+        listed(drop),
+        listed(keep),
+        drop_missing,
     )
     with spoken():
         raise typer.Exit(command(file, to, asked, out, force, wants_json(context, json)))
@@ -117,7 +138,7 @@ def risk(
         str | None,
         typer.Option("--population", metavar="N|FILE", help="How many people it is from, or a table of them."),
     ] = None,
-    threshold: Annotated[float, typer.Option("--threshold", help="The risk from which on somebody is at risk.")] = 0.2,
+    threshold: Annotated[float, typer.Option("--threshold", help="The risk above which somebody is at risk.")] = 0.2,
     out: Out = None,
     json: Json = False,
 ) -> None:

@@ -108,14 +108,16 @@ def _said(file: str, found: Tally) -> dict[str, Any]:
 
 
 def _recall(one: Recall | None) -> dict[str, Any] | None:
-    return None if one is None else {"value": one.value, "low": one.low, "high": one.high, "at_best": one.made_up}
+    if one is None:
+        return None
+    return {"value": one.value, "low": one.low, "high": one.high, "whole": one.whole, "at_best": one.at_best}
 
 
 def _written(one: dict[str, Any] | None) -> str:
     if one is None:
         return "not measured"
     best = " at best" if one["at_best"] else ""
-    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]{best}"
+    return f"{one['value']:.3f} [{one['low']:.3f}, {one['high']:.3f}]{best}, whole {one['whole']:.3f}"
 
 
 def _where(said: dict[str, Any]) -> str:

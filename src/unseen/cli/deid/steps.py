@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from unseen.deid import Hierarchy
 
-__all__ = ["hierarchies_in", "needed", "with_numbers"]
+__all__ = ["hierarchies_in", "needed", "of_numbers", "with_numbers"]
 
 PLAIN = r"^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,14})?$"
 """Numbers that lose nothing when they are read as such: a code with leading zeros is none."""
@@ -68,6 +68,14 @@ def needed(columns: Sequence[str], found: Sequence[str], folder: Path | None) ->
             "age = { widths = [5, 10], low = 0, high = 120 }",
             "--hierarchies FOLDER" if folder is None else "",
         )
+
+
+def of_numbers(hierarchies: Mapping[str, Hierarchy]) -> list[str]:
+    """The columns whose hierarchy holds numbers alone: intervals, and tails."""
+    from unseen.deid.hierarchies.coding import Coded
+    from unseen.deid.hierarchies.ladder import Intervals
+
+    return [name for name, one in hierarchies.items() if isinstance(one.ladder, (Coded, Intervals))]
 
 
 def with_numbers(frame: nw.DataFrame[Any], columns: Sequence[str]) -> nw.DataFrame[Any]:
