@@ -105,19 +105,30 @@ def of_adult() -> None:
     }
     calls["naive"] = lambda: naive(frame)
     calls["floor"] = lambda: grouped([c.codes for c in columns], [len(c.loss[0]) for c in columns], units)
-    guard = un.deid.KAnonymize(K, names, hierarchies={name: un.deid.Hierarchy.read(paths[name]) for name in names})
-    calls["release"] = lambda: guard.release(frame)
     times, found = least(calls)
+    hierarchies = {name: un.deid.Hierarchy.read(paths[name]) for name in names}
+    whole: dict[str, Callable[[], Any]] = {}
+    for limit in LIMITS:
+        guard = un.deid.KAnonymize(K, names, limit, hierarchies)
+        whole[f"{limit:.0%}"] = lambda guard=guard: guard.release(frame)
+        if peer is not None:
+            whole[f"anjana {limit:.0%}"] = lambda limit=limit: peer(limit)
+    releases, kept = least(whole, 3)
     for limit in LIMITS:
         one, took = found[f"{limit:.0%}"], times[f"{limit:.0%}"]
         line = f"  at most {limit:4.0%} suppressed: {took:6.1f}, {told(one, ARX['k'][limit])}"
         line += f"; {took / times['naive']:.1f} x a naive check of one node, {took / times['floor']:.0f} x the floor"
+        print(line)
+        ours = releases[f"{limit:.0%}"]
+        line = f"    a whole release {ours:.0f}"
         if peer is not None:
-            theirs, kept = timed(lambda limit=limit: peer(limit))
-            line += f"; anjana {theirs:.0f} ({theirs / took:.0f} x), keeps {len(kept):,} rows, not optimal"
+            theirs, rows = releases[f"anjana {limit:.0%}"], len(kept[f"anjana {limit:.0%}"])
+            line += (
+                f"; anjana {theirs:.0f} ({theirs / ours:.0f} x that, {theirs / times[f'{limit:.0%}']:.0f} x the search)"
+            )
+            line += f", keeps {rows:,} rows, not optimal"
         print(line)
     print(f"  naive check of one node {times['naive']:.1f}, first grouping {times['floor']:.2f}")
-    print(f"  a whole release at 2 % {times['release']:.0f}")
     if peer is None:
         print("  anjana cannot be imported: no ratio to it")
     beside(frame, paths)
