@@ -475,7 +475,7 @@ name = "surrogate"
 mail = {operation = "token", of = "email", length = 20, prefix = "m-"}
 card = {operation = "format", luhn = true}
 visit = {operation = "shift", days = 30, formats = ["%d/%m/%Y"]}
-age = {operation = "generalize", level = 1, intervals = {low = 0, high = 110, widths = [10]}}
+age = {operation = "generalize", level = 1, low = 0, high = 110, widths = [10]}
 job = {operation = "generalize", level = 1, file = "jobs.csv"}
 zip = {operation = "truncate", length = 3}
 note = "text"
@@ -523,7 +523,7 @@ def test_a_policy_is_read_from_its_table(tmp_path: Path) -> None:
         ("length = 20", "lenght = 20", "'lenght'"),
         ('"truncate", length = 3', '"truncate"', "how many signs stay"),
         ("level = 1, file", "level = 7, file", "level=7"),
-        ("intervals = ", "intervals = 3, prefixes = ", "one of"),
+        ("widths = ", "prefixes = 3, widths = ", "one of"),
         ("others = ", "others = 3 #", "others"),
         ("[policy]", "[policy", "cannot be read"),
     ],

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from unseen.core.accounting import unpriced
 from unseen.core.dataset import Dataset
-from unseen.core.errors import DataFault, InvalidRequest, shown
+from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Cover
 from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, number, price, whole
-from unseen.core.guard import Guard, Outcome, Plan
+from unseen.core.guard import Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.owners import Owners
 from unseen.deid.released import released
 from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal, read
+from unseen.deid.table_guard import TableGuard, belong
 
 __all__ = ["Generalize", "Reached"]
 
@@ -46,7 +47,7 @@ class Reached(Owners):
     origin: NDArray[np.int64]
 
 
-class Generalize(Guard[Any]):
+class Generalize(TableGuard):
     """Tell columns at levels chosen by hand.
 
     Args:
@@ -89,10 +90,6 @@ class Generalize(Guard[Any]):
             )
         self.hierarchies = hierarchies_by_column(hierarchies)
 
-    def accept(self, data: Any) -> Dataset:
-        """The dataset itself, or the caller's own table with all its columns."""
-        return data if isinstance(data, Dataset) else OwnTable(data)
-
     def plan(self, data: Dataset) -> Plan[Any]:
         """Decide on hierarchies and levels.
 
@@ -100,9 +97,7 @@ class Generalize(Guard[Any]):
             InvalidRequest: unknown columns, a hierarchy that is missing or does not fit, or a level that it lacks.
         """
         known(data, list(self.levels))
-        stray = [name for name in self.hierarchies if name not in self.levels]
-        if stray:
-            raise InvalidRequest(f"hierarchies for {shown(stray)} were given", f"levels are for {shown(self.levels)}")
+        belong(self.hierarchies, list(self.levels), "levels are for")
         hierarchies = hierarchies_for(data, list(self.levels), self.hierarchies)
         levels = {name: self._level(name, hierarchy) for name, hierarchy in hierarchies.items()}
         return Plan(self._promise(data), unpriced(), lambda: self._run(data, hierarchies, levels))
@@ -116,10 +111,10 @@ class Generalize(Guard[Any]):
     def _promise(self, data: Dataset) -> Guarantee:
         if self.k is None:
             return Nothing("levels were chosen by hand, and no k was checked")
-        if self.seed is not None:
-            return Nothing("seeded: whoever knows the seed can put the rows back in their order")
         schema = data.schema
-        return KAnonymity(self.k, tuple(self.levels), schema.unit_name, rows_per_unit=schema.max_rows_per_unit)
+        return self.unless_seeded(
+            KAnonymity(self.k, tuple(self.levels), schema.unit_name, rows_per_unit=schema.max_rows_per_unit)
+        )
 
     def _run(self, data: Dataset, hierarchies: Mapping[str, Hierarchy], levels: dict[str, int]) -> Outcome[Any]:
         frame, units = read(data) if self.k is None else counted(data)

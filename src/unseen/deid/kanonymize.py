@@ -16,8 +16,8 @@ from unseen.core.accounting import unpriced
 from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.generalised import Cover
-from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, number, price, whole
-from unseen.core.guard import Guard, Outcome, Plan
+from unseen.core.guarantee import KAnonymity, number, price, whole
+from unseen.core.guard import Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
@@ -30,6 +30,7 @@ from unseen.deid.search.kanon import search, strangers
 from unseen.deid.search.problem import Column, Optimum, People, Sensitive
 from unseen.deid.search.quality import Quality, TrialQuality, measure
 from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal
+from unseen.deid.table_guard import TableGuard, belong
 
 __all__ = ["KAnonymize", "Proof"]
 
@@ -60,7 +61,7 @@ class Proof(Owners):
     quality: str = "loss"
 
 
-class KAnonymize(Guard[Any]):
+class KAnonymize(TableGuard):
     """Generalise whole columns, and leave rows out, with the least loss at which k-anonymity and further models hold.
 
     Args:
@@ -114,10 +115,6 @@ class KAnonymize(Guard[Any]):
         self.quality = measure(quality)
         self.promises = Promises.of(l, t, models, sensitive, population)
 
-    def accept(self, data: Any) -> Dataset:
-        """The dataset itself, or the caller's own table with all its columns."""
-        return data if isinstance(data, Dataset) else OwnTable(data)
-
     def plan(self, data: Dataset) -> Plan[Any]:
         """Decide on columns and hierarchies.
 
@@ -127,18 +124,12 @@ class KAnonymize(Guard[Any]):
         """
         names = self.quasi_identifiers or column_names(data.schema.quasi_identifiers)
         known(data, names)
-        stray = [name for name in self.hierarchies if name not in names]
-        if stray:
-            raise InvalidRequest(f"hierarchies for {shown(stray)} were given", f"quasi-identifiers are {shown(names)}")
+        belong(self.hierarchies, names)
         hierarchies = hierarchies_for(data, names, self.hierarchies)
         promises = self.promises.about(data, names)
         self._triable(data, hierarchies)
-        guarantee: Guarantee = KAnonymity(
-            self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit
-        )
-        if self.seed is not None:
-            guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
-        return Plan(guarantee, unpriced(), lambda: self._run(data, hierarchies, promises))
+        promised = KAnonymity(self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit)
+        return Plan(self.unless_seeded(promised), unpriced(), lambda: self._run(data, hierarchies, promises))
 
     def _run(self, data: Dataset, hierarchies: Mapping[str, Hierarchy], promises: Promises) -> Outcome[Any]:
         frame, units = counted(data)

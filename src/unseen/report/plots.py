@@ -254,6 +254,11 @@ def sizes(title: str, points: Sequence[tuple[float, float]], k: float | None = N
         axes.set_title(y, loc="left", color=MUTED, fontsize=TEXT, pad=2)
         axes.minorticks_off()
         _grid(axes)
+        if not wide and all(size == int(size) for size, _ in kept):
+            from matplotlib.ticker import MaxNLocator
+
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
+            axes.set_xlim(min(kept[0][0], k or kept[0][0]) - 1, kept[-1][0] + 1)
         axes.xaxis.set_major_formatter(_tick)
 
     return _svg(title, 220, draw)

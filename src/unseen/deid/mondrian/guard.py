@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from unseen.core.accounting import unpriced
 from unseen.core.dataset import Dataset
-from unseen.core.errors import DataFault, InvalidRequest, shown
+from unseen.core.errors import DataFault, InvalidRequest
 from unseen.core.generalised import Cover
-from unseen.core.guarantee import Guarantee, KAnonymity, Nothing, whole
-from unseen.core.guard import Guard, Outcome, Plan
+from unseen.core.guarantee import KAnonymity, whole
+from unseen.core.guard import Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.deid.arguments import column_names, hierarchies_by_column
 from unseen.deid.hierarchies.hierarchy import Hierarchy
@@ -27,6 +27,7 @@ from unseen.deid.owners import Owners
 from unseen.deid.promises import Promises
 from unseen.deid.released import released
 from unseen.deid.table import OwnTable, counted, distinct, hierarchies_for, known, normal
+from unseen.deid.table_guard import TableGuard, belong
 
 __all__ = ["LocalProof", "Mondrian"]
 
@@ -53,7 +54,7 @@ class LocalProof(Owners):
     origin: NDArray[np.int64]
 
 
-class Mondrian(Guard[Any]):
+class Mondrian(TableGuard):
     """Part the table at medians, and tell of each part the region that the cuts around it leave.
 
     Args:
@@ -119,10 +120,6 @@ class Mondrian(Guard[Any]):
             )
         self.promises = Promises.of(l, t, models, sensitive, None)
 
-    def accept(self, data: Any) -> Dataset:
-        """The dataset itself, or the caller's own table with all its columns."""
-        return data if isinstance(data, Dataset) else OwnTable(data)
-
     def plan(self, data: Dataset) -> Plan[Any]:
         """Decide on columns and hierarchies.
 
@@ -131,20 +128,14 @@ class Mondrian(Guard[Any]):
         """
         names = self.quasi_identifiers or column_names(data.schema.quasi_identifiers)
         known(data, names)
-        stray = [name for name in self.hierarchies if name not in names]
-        if stray:
-            raise InvalidRequest(f"hierarchies for {shown(stray)} were given", f"quasi-identifiers are {shown(names)}")
+        belong(self.hierarchies, names)
         given = hierarchies_for(data, list(self.hierarchies), self.hierarchies)
         if isinstance(data, OwnTable):
             schema = data.frame.schema
             hierarchies_for(data, [name for name in names if name not in given and not schema[name].is_numeric()], {})
         promises = self.promises.about(data, names)
-        guarantee: Guarantee = KAnonymity(
-            self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit
-        )
-        if self.seed is not None:
-            guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
-        return Plan(guarantee, unpriced(), lambda: self._run(data, names, promises, given))
+        promised = KAnonymity(self.k, names, data.schema.unit_name, promises.held(), data.schema.max_rows_per_unit)
+        return Plan(self.unless_seeded(promised), unpriced(), lambda: self._run(data, names, promises, given))
 
     def _run(
         self, data: Dataset, names: Sequence[str], promises: Promises, hierarchies: Mapping[str, Hierarchy]

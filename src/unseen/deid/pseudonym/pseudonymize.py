@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from unseen.core.accounting import unpriced
 from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, InvalidSchema, shown
-from unseen.core.guarantee import Guarantee, Nothing
-from unseen.core.guard import Guard, Outcome, Plan
+from unseen.core.guarantee import Nothing
+from unseen.core.guard import Outcome, Plan
 from unseen.core.noise.entropy import Entropy
 from unseen.core.release import Release
 from unseen.core.snapshot import UNIT_NAME, quoted
@@ -31,6 +31,7 @@ from unseen.deid.pseudonym.operation import Scope
 from unseen.deid.pseudonym.policy import Policy
 from unseen.deid.released import released
 from unseen.deid.table import OwnTable, read
+from unseen.deid.table_guard import TableGuard
 
 __all__ = ["PseudonymProof", "Pseudonymize", "Pseudonymous", "reidentify"]
 
@@ -69,7 +70,7 @@ class PseudonymProof(Owners):
     origin: NDArray[np.int64]
 
 
-class Pseudonymize(Guard[Any]):
+class Pseudonymize(TableGuard):
     """Put pseudonyms in the place of what identifies, in columns and in free text, as one policy says.
 
     Args:
@@ -105,10 +106,6 @@ class Pseudonymize(Guard[Any]):
         self.policy, self.find = policy, find
         self._scope = policy.scope(key)
 
-    def accept(self, data: Any) -> Dataset:
-        """The dataset itself, or the caller's own table with all its columns."""
-        return data if isinstance(data, Dataset) else OwnTable(data)
-
     def plan(self, data: Dataset) -> Plan[Any]:
         """Decide what happens to each column.
 
@@ -121,10 +118,8 @@ class Pseudonymize(Guard[Any]):
             raise InvalidRequest(
                 f"{shown(unread)} was to be read as free text", "what finds personal information", "find="
             )
-        guarantee: Guarantee = Pseudonymous(project=self.policy.project, check=self._scope.check)
-        if self.seed is not None:
-            guarantee = Nothing("seeded: whoever knows the seed can put the rows back in their order")
-        return Plan(guarantee, unpriced(), lambda: self._run(data))
+        promised = Pseudonymous(project=self.policy.project, check=self._scope.check)
+        return Plan(self.unless_seeded(promised), unpriced(), lambda: self._run(data))
 
     def _columns(self, data: Dataset) -> list[str]:
         if isinstance(data, OwnTable):

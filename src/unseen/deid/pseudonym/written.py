@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unseen.core.errors import InvalidRequest, shown
-from unseen.deid.hierarchies.hierarchy import Hierarchy
+from unseen.deid.hierarchies.written import written
 from unseen.deid.pseudonym.dates import DateShift
 from unseen.deid.pseudonym.encrypt import Encrypt
 from unseen.deid.pseudonym.formats import FormatPreserving
@@ -35,15 +35,13 @@ OPERATIONS: dict[str, type[Operation]] = {
     "drop": Drop,
 }
 
-HIERARCHIES = ("file", "prefixes", "intervals", "flat", "taxonomy")
-
 
 def operation(told: Any, folder: str | Path, name: str) -> Operation:
     """The operation that an entry stands for.
 
     Args:
         told: its name, or a table with ``operation`` and its arguments. ``generalize`` takes ``level`` and one of
-            ``file``, ``prefixes``, ``intervals = {low, high, widths}``, ``flat`` and ``taxonomy``.
+            what ``unseen.deid.hierarchies.written`` reads, such as ``prefixes = 5``.
         folder: where a hierarchy's file lies.
         name: the column or entity, for messages.
 
@@ -60,8 +58,8 @@ def operation(told: Any, folder: str | Path, name: str) -> Operation:
     if kind is None:
         raise InvalidRequest(f"{name!r} was given the operation {table['operation']!r}", f"{shown(OPERATIONS, 20)}")
     if kind is GeneralizeTo:
-        level: Any = given.get("level")
-        return GeneralizeTo(_hierarchy(given, Path(folder), name), level)
+        level: Any = given.pop("level", None)
+        return GeneralizeTo(written(given, name, lambda path: Path(folder) / path), level)
     known = [one.name for one in fields(kind)]
     stray = [key for key in given if key not in known]
     if stray:
@@ -71,21 +69,3 @@ def operation(told: Any, folder: str | Path, name: str) -> Operation:
     if kind is Truncate and "length" not in given:
         raise InvalidRequest(f"{name!r} was to be truncated", "how many signs stay", "length = 3")
     return kind(**given)
-
-
-def _hierarchy(given: dict[str, Any], folder: Path, name: str) -> Hierarchy:
-    kinds = [key for key in given if key != "level"]
-    if len(kinds) != 1 or kinds[0] not in HIERARCHIES:
-        raise InvalidRequest(
-            f"{name!r} was to be generalised by {shown(kinds) or 'nothing'}", f"one of {shown(HIERARCHIES)}"
-        )
-    told = given[kinds[0]]
-    if kinds[0] == "file":
-        return Hierarchy.read(folder / str(told))
-    if kinds[0] == "intervals":
-        if not isinstance(told, Mapping) or set(told) != {"low", "high", "widths"}:
-            raise InvalidRequest(f"{name!r} was given the intervals {told!r}", "low, high and widths")
-        return Hierarchy.intervals(told["low"], told["high"], told["widths"])
-    make: Any = {"prefixes": Hierarchy.prefixes, "flat": Hierarchy.flat, "taxonomy": Hierarchy.taxonomy}[kinds[0]]
-    found: Hierarchy = make(told)
-    return found

@@ -100,7 +100,7 @@ class Reidentification(Owners):
                     x=f"{self.unit}s in a class",
                     y=f"{self.unit}s",
                 ),
-                "On the left those who are alone with their values, or nearly so.",
+                "How many share their values with how many; who stands at one is alone with theirs.",
             ),
             (
                 "Average risk",
