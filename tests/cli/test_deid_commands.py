@@ -84,6 +84,19 @@ def anonymize(unseen: Unseen, *more: str, to: str = "new.csv", columns: str = "a
 # --- scan -------------------------------------------------------------------------------------------
 
 
+def test_what_counts_as_found_is_the_owner_s_choice(unseen: Unseen, here: Path) -> None:
+    (here / "calls.txt").write_text("x 030901820 y.\n\nMaybe Park Hope came.\n", encoding="utf-8")
+
+    def found(*more: str) -> dict[str, int]:
+        told = json.loads(unseen("deid", "scan", "calls.txt", "--json", *more).out)
+        return {one["entity"]: one["count"] for one in told["findings"]}
+
+    assert "PHONE_NUMBER" not in found() and found("--regions", "DE")["PHONE_NUMBER"] == 1
+    assert sum(found("--least", "0.05").values()) > sum(found().values()) >= sum(found("--least", "0.95").values())
+    refused(unseen("deid", "scan", "calls.txt", "--least", "2"), "--least 2")
+    refused(unseen("deid", "scan", "calls.txt", "--regions", "Bavaria"), "country code")
+
+
 @pytest.mark.parametrize("name", ["people.csv", "people.txt"])
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_scan_counts_what_it_finds_and_shows_none_of_it(

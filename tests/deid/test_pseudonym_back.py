@@ -12,6 +12,7 @@ from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -217,7 +218,10 @@ def test_a_written_date_comes_back_as_it_was(when: datetime, form: str, days: in
         text = re.sub(r"\b0(?=\d\b)", "", text)
     later = DateShift().written(text, days)
     assert later is not None and datetime.strptime(later, form).date() == (when + timedelta(days=days)).date()
-    assert DateShift().written(later, -days) == text
+    if "%b" not in form or "May" not in later:  # which alone could be either
+        assert DateShift().written(later, -days) == text
+    beside = np.array([-days, 1])
+    assert DateShift().moved_texts([later, datetime(2001, 8, 15).strftime(form)], beside, "when")[0] == text
 
 
 @pytest.mark.parametrize(

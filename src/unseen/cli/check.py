@@ -55,4 +55,5 @@ def _print(found: dict[str, Any], page: Path) -> None:
     console.print(Text(found["schema"]), soft_wrap=True)
     for note in found["notes"]:
         console.print(Text(note))
+    console.print(Text("What cells and texts hold is not looked into here: unseen deid scan does that."))
     console.print(Text(f"Page: {page}"), soft_wrap=True)

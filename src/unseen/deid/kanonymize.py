@@ -152,7 +152,7 @@ class KAnonymize(TableGuard):
         vaguer = {name: label for name, label in labels.items() if levels[name]}
         proof = Proof(
             levels,
-            found.score,
+            min(found.score, 1.0),
             len(units) - len(kept),
             found.checked,
             found.pruned,

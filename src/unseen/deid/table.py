@@ -247,6 +247,8 @@ def hierarchies_for(data: Dataset, columns: Sequence[str], given: Mapping[str, H
 
 
 def _proposal(name: str, series: nw.Series[Any]) -> str:
+    if series.dtype.is_temporal():
+        return f"hierarchies={{{name!r}: un.deid.Hierarchy.dates(first, last)}}"
     if series.dtype.is_numeric():
         return f"hierarchies={{{name!r}: un.deid.Hierarchy.intervals(low, high, widths=[...])}}"
     return (

@@ -27,6 +27,14 @@ To = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the new table's file if there is one.")]
 PolicyFile = Annotated[Path, typer.Option("--policy", metavar="FILE.toml", help="What happens to which column.")]
+Least = Annotated[
+    float | None,
+    typer.Option("--least", metavar="SCORE", help="The score from which on a finding counts: 0.5, or 0.4 to replace."),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option("--regions", metavar="DE,AT", help="Countries of phone numbers that are written without a code."),
+]
 KeyFile = Annotated[Path, typer.Option("--key", metavar="FILE", help="The owner's key, mode 0600.")]
 
 
@@ -41,13 +49,18 @@ def scan(
     safe_harbor: Annotated[
         bool, typer.Option("--safe-harbor", help="Also HIPAA's eighteen rules one by one, with evidence.")
     ] = False,
+    least: Least = None,
+    regions: Regions = None,
     json: Json = False,
 ) -> None:
     """Count what identifies, by column or kind, and how much of it was probably found; no value is printed."""
+    from unseen.cli.deid.files import listed
     from unseen.cli.deid.scan import command
+    from unseen.cli.deid.tally import LEAST, Search
 
     with spoken():
-        raise typer.Exit(command(file, sample, out, safe_harbor, wants_json(context, json)))
+        search = Search(LEAST if least is None else least, tuple(listed(regions)), safe_harbor)
+        raise typer.Exit(command(file, sample, out, search, wants_json(context, json)))
 
 
 @deid.command("anonymize", epilog=EPILOG)
@@ -158,15 +171,20 @@ def pseudonymize(
     key: KeyFile,
     to: To,
     make_key: Annotated[bool, typer.Option("--make-key", help="Make the key, where no file is yet.")] = False,
+    least: Least = None,
+    regions: Regions = None,
     out: Out = None,
     force: Force = False,
     json: Json = False,
 ) -> None:
     """Write the table with pseudonyms in the place of what identifies, as a policy says; it stays personal data."""
+    from unseen.cli.deid.files import listed
     from unseen.cli.deid.pseudonymize import command
+    from unseen.cli.deid.tally import STRICT, Search
 
     with spoken():
-        raise typer.Exit(command(file, policy, key, make_key, to, out, force, wants_json(context, json)))
+        search = Search(STRICT if least is None else least, tuple(listed(regions)))
+        raise typer.Exit(command(file, policy, key, make_key, search, to, out, force, wants_json(context, json)))
 
 
 @deid.command("reidentify", epilog=EPILOG)

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unseen.cli.deid.files import named, page_at, page_place, read_table, vacant, write_table
 from unseen.cli.deid.lines import line, table
-from unseen.cli.deid.tally import STRICT
+from unseen.cli.deid.tally import Search
 from unseen.cli.terminal import FINE, print_json, watched
 from unseen.core.errors import InvalidRequest
 
@@ -25,7 +26,15 @@ OWNER_ONLY = 0o600
 
 
 def command(
-    file: str, policy: Path, key: Path, make_key: bool, to: Path, out: Path | None, force: bool, as_json: bool
+    file: str,
+    policy: Path,
+    key: Path,
+    make_key: bool,
+    search: Search,
+    to: Path,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Pseudonymise a table, write it and the page, and print what matters."""
     from unseen.deid import Key, Policy, Pseudonymize
@@ -39,7 +48,7 @@ def command(
         secret = Key.create(key) if make_key else Key.open(key)
         try:
             progress("replacing", 1, 3)
-            release = Pseudonymize(told, secret, find=_find).release(frame.to_native())
+            release = Pseudonymize(told, secret, find=_finding(search)).release(frame.to_native())
             progress("writing", 2, 3)
             write_table(release.value, to, force, file)
         except BaseException:
@@ -76,8 +85,9 @@ def back(file: str, policy: Path, key: Path, check: str, to: Path, out: Path | N
         write_table(restored.to_native(), to, force, file, OWNER_ONLY)
         undone = [one for one in frame.columns if not _same(frame[one], restored[one])]
         name = Path(file).name
-        said = {"file": name, "to": str(to), "rows": len(frame), "project": told.project, "undone": undone}
-        stay = [one for one in frame.columns if one not in undone]
+        said: dict[str, Any] = {"file": name, "to": str(to), "rows": len(frame), "project": told.project}
+        said["undone"] = undone
+        said["stay"] = stay = [one for one in frame.columns if one not in undone]
         section = Section("What was undone", "", (), ("column", ""), [
             *((one, "undone") for one in undone), *((one, "stays as it was") for one in stay)
         ])  # fmt: skip
@@ -93,16 +103,20 @@ def back(file: str, policy: Path, key: Path, check: str, to: Path, out: Path | N
     return FINE
 
 
-def _find(texts: Cells) -> list[list[Finding]]:
-    """What is found in a column's texts, by row; its name counts as the label of its cells."""
+def _finding(search: Search) -> Callable[[Cells], list[list[Finding]]]:
+    """What finds in a column's texts, by row; the column's name counts as the label of its cells."""
     import pyarrow as pa
 
     from unseen.deid import scan
 
-    found: list[list[Finding]] = [[] for _ in texts]
-    for one in scan(pa.table({texts.column: pa.array(texts, pa.string())}), least=STRICT):
-        found[one.row].append(one)
-    return found
+    def find(texts: Cells) -> list[list[Finding]]:
+        found: list[list[Finding]] = [[] for _ in texts]
+        table = pa.table({texts.column: pa.array(texts, pa.string())})
+        for one in scan(table, least=search.least, regions=search.regions):
+            found[one.row].append(one)
+        return found
+
+    return find
 
 
 def _restored(found: Any) -> Any:
@@ -169,6 +183,7 @@ def _print_back(said: dict[str, Any], page: Path) -> None:
 
     console = Console()
     undone = ", ".join(said["undone"]) or "nothing that could be"
+    undone += "; as they were: " + (", ".join(said["stay"]) or "none")
     console.print(line(f"{said['to']}: {said['rows']:,} rows; undone: {undone}"), soft_wrap=True)
     console.print(line("It names people again: keep it where the key is."))
     console.print(line(f"Page, for the owner alone: {page}"), soft_wrap=True)

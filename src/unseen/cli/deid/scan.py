@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unseen.cli.deid.files import named, page_at, page_place, read_table
 from unseen.cli.deid.lines import line, table
-from unseen.cli.deid.tally import Tally, tally_table, tally_texts
+from unseen.cli.deid.tally import Search, Tally, tally_table, tally_texts
 from unseen.cli.terminal import FINE, print_json, watched
 from unseen.core.errors import InvalidRequest
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+FULL = 0.95
+"""The share of a column's cells from which on it is as good as found."""
 WARNING = (
     "Counts of what was found, read off the data without a price. What was not found is not known to be absent; roles "
     "are suggestions, and the owner decides."
 )
 
 
-def command(file: str, sample: int | None, out: Path | None, safe_harbor: bool, as_json: bool) -> int:
+def command(file: str, sample: int | None, out: Path | None, search: Search, as_json: bool) -> int:
     """Scan a file, write the page, and print what matters."""
     place = page_place(out, f"{named(file)}.scan.html", file)
     with watched() as progress:
@@ -36,10 +38,10 @@ def command(file: str, sample: int | None, out: Path | None, safe_harbor: bool, 
         if Path(file).suffix.lower() == ".txt":
             if sample is not None:
                 raise InvalidRequest("--sample of a text was asked for", "a sample of a table's rows")
-            found = tally_texts(Path(file), safe_harbor, progress)
+            found = tally_texts(Path(file), search, progress)
         else:
             frame, note = _sampled(read_table(file), sample)
-            found = tally_table(frame, safe_harbor, progress)
+            found = tally_table(frame, search, progress)
             found.notes += note
         said = _said(Path(file).name, found)
         page = page_at(_page(said, found), place)
@@ -67,6 +69,10 @@ def _said(file: str, found: Tally) -> dict[str, Any]:
     whole = overall(found.counts)
     notes = list(found.notes)
     if whole is not None:
+        if any(one.share >= FULL for one, _ in found.columns):
+            notes.append(
+                "Recall is that of running text: of a column in which nearly every cell was found it says too little."
+            )
         notes.append(f"Recall was measured on {MEASURED_ON}; your data may differ.")
     return {
         "file": file,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from unseen.deid.detect.columns import ColumnSummary
     from unseen.deid.detect.safe_harbor import RuleEvidence
 
-__all__ = ["LEAST", "STRICT", "Tally", "paragraphs", "tally_table", "tally_texts"]
+__all__ = ["LEAST", "STRICT", "Search", "Tally", "paragraphs", "tally_table", "tally_texts"]
 
 LEAST, STRICT = 0.5, 0.4
 """The least score that counts, and the one for Safe Harbor and pseudonyms, where a miss costs more."""
@@ -31,11 +31,27 @@ PARTED = re.compile(r"\n[ \t]*\n\s*")
 Progress = Callable[[str, int, int], None]
 
 
+@dataclass(frozen=True)
+class Search:
+    """What counts as found.
+
+    Args:
+        least: the least score, in [0, 1].
+        regions: countries by whose rules phone numbers without a code are read, such as ``"DE"``.
+        strict: whether Safe Harbor's rules are checked too, at a score of their own.
+    """
+
+    least: float = LEAST
+    regions: tuple[str, ...] = ()
+    strict: bool = False
+
+
 @dataclass
 class Tally:
     """What was found, counted.
 
     Args:
+        search: what counts.
         texts: cells or texts that were read.
         characters: how many they have.
         rows: of the table; None of texts.
@@ -46,6 +62,7 @@ class Tally:
         notes: what else is to be known.
     """
 
+    search: Search = field(default_factory=Search)
     texts: int = 0
     characters: int = 0
     rows: int | None = None
@@ -55,17 +72,18 @@ class Tally:
     rules: dict[str, RuleEvidence] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def look(self, source: Any, strict: bool) -> Scan:
+    def look(self, source: Any) -> Scan:
         """Scan a part, and add Safe Harbor's evidence in it if that is asked for."""
-        from unseen.deid import SafeHarbor, Scan, scan
+        from unseen.deid import SafeHarbor, Scan, everything, scan
 
-        if not strict:
-            found = scan(source, least=LEAST)
+        least, regions = self.search.least, self.search.regions
+        if not self.search.strict:
+            found = scan(source, least=least, regions=regions)
         else:
-            report = SafeHarbor(least=STRICT).check(source)
+            report = SafeHarbor(everything(regions), min(least, STRICT)).check(source)
             for rule in report.rules:
                 self.rules[rule.letter] = _both(self.rules.get(rule.letter), rule)
-            held = tuple(one for one in report.scan if one.score >= LEAST)
+            held = tuple(one for one in report.scan if one.score >= least)
             found = Scan(held, report.scan.columns, report.scan.texts, report.scan.characters)
         self.texts += found.texts
         self.characters += found.characters
@@ -74,23 +92,23 @@ class Tally:
         return found
 
 
-def tally_table(frame: nw.DataFrame[Any], strict: bool, progress: Progress) -> Tally:
+def tally_table(frame: nw.DataFrame[Any], search: Search, progress: Progress) -> Tally:
     """Scan a table, one column at a time.
 
     Args:
         frame: the table.
-        strict: also for Safe Harbor.
+        search: what counts as found.
         progress: told before each column.
     """
     from unseen.deid.detect.columns import asked, summary
 
-    made, names = Tally(rows=len(frame)), list(frame.columns)
+    made, names, strict = Tally(search, rows=len(frame)), list(frame.columns), search.strict
     called = labels(names, LEAST)
     made.notes += lacking(called)
     for at, name in enumerate(names):
         label = called[name]
         progress(f"reading {label}", at, len(names))
-        found = made.look(frame.select(name), strict)
+        found = made.look(frame.select(name))
         # Safe Harbor's summary counts weaker findings too.
         told = summary(name, [asked(value) for value in frame[name].to_list()], found) if strict else found.columns[0]
         made.columns.append((replace(told, name=label), Counter(found.counts)))
@@ -141,19 +159,19 @@ def _parts(text: str) -> Iterator[str]:
             yield "".join(lines)
 
 
-def tally_texts(path: Path, strict: bool, progress: Progress) -> Tally:
+def tally_texts(path: Path, search: Search, progress: Progress) -> Tally:
     """Scan a text file, one paragraph a text.
 
     Args:
         path: the file.
-        strict: also for Safe Harbor.
+        search: what counts as found.
         progress: told before each part.
     """
-    made = Tally()
+    made = Tally(search)
     pieces = list(paragraphs(path)) or [[]]
     for done, some in enumerate(pieces):
         progress("reading", done, len(pieces))
-        made.look(some, strict)
+        made.look(some)
     return made
 
 

@@ -35,6 +35,8 @@ OPTIONS = frozenset(
         "hierarchies",
         "threshold",
         "check",
+        "least",
+        "regions",
     )
 )
 CALL = re.compile(rf"\b([A-Z]\w+)\(((?:{QUOTED}|[^()'\"])*)\)")

@@ -85,6 +85,9 @@ class DateShift(Operation):
     def _written(self, texts: Sequence[str], days: NDArray[np.int64]) -> list[str | None]:
         """Dates that are texts, moved; None for one that cannot be. All that are of one form are written alike."""
         dates = {text: read(text.strip(), self.formats) for text in dict.fromkeys(texts)}
+        if any(one is not None and "%b" in one.form for one in dates.values()):  # then "May" is short for May
+            short = [*(form for form in self.formats if "%b" in form), *self.formats]
+            dates = {text: read(text.strip(), short) for text in dates}
         shown: dict[str, bool] = {}
         for one in dates.values():
             if one is not None and one.zeros is not None:
