@@ -56,8 +56,8 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
         whole = _chosen(read_table(file), asked)
         frame = _complete(whole, asked)
         rows = len(frame)
-        decided(frame, [name for name in frame.columns if name not in (*asked.quasi_identifiers, asked.sensitive)],
-                asked.keep)  # fmt: skip
+        used = (*asked.quasi_identifiers, asked.sensitive)
+        known_of = decided(frame, [name for name in frame.columns if name not in used], asked.keep)
         progress("searching", 1, 4)
         guard = _guard(frame, asked, named(file))
         numbers = asked.quasi_identifiers if asked.local else of_numbers(guard.hierarchies)
@@ -71,6 +71,11 @@ def command(file: str, to: Path, asked: Asked, out: Path | None, force: bool, as
         said = _said(file, to, asked, frame, release, (before, after))
         said["tops"] = {name: one.levels - 1 for name, one in guard.hierarchies.items()}
         said["incomplete"] = len(whole) - rows
+        if known_of:
+            said["notes"].append(
+                f"Somebody may know these of a person, and nothing protects them: {', '.join(known_of[:12])}. Name "
+                "them with --quasi-identifiers, or leave them out with --drop."
+            )
         page = page_at(_page(said, before, after), place)
     if as_json:
         print_json({**said, "page": str(page)})

@@ -41,9 +41,9 @@ _DIRECT_WORDS = """name surname forename lastname firstname fullname email mail 
 mrn iban account card licence license address street ip imei vin plate username login"""
 _QUASI_WORDS = """age sex gender birth birthday dob yob race ethnicity nationality citizenship country native city town
 state county region zip zipcode postcode postal education degree marital status occupation job profession workclass
-employer height weight language admission discharge date year"""
-_SENSITIVE_WORDS = """diagnosis disease illness condition symptom icd drug medication treatment therapy hiv cancer test
-result salary income wage wealth debt credit score religion belief party vote political union sexual orientation crime
+employer household family height weight language admission discharge date year"""
+_SENSITIVE_WORDS = """diagnosis health disease illness condition symptom icd drug medication treatment therapy hiv cancer
+test result salary income wage wealth debt credit score religion belief party vote political union sexual orientation crime
 conviction genetic disability pregnant pregnancy smoker alcohol ill"""
 _SUGGESTED = (
     (Suggestion.DIRECT, frozenset(_DIRECT_WORDS.split())),
