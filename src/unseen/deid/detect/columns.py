@@ -42,9 +42,9 @@ mrn iban account card licence license address street ip imei vin plate username 
 _QUASI_WORDS = """age sex gender birth birthday dob yob race ethnicity nationality citizenship country native city town
 state county region zip zipcode postcode postal education degree marital status occupation job profession workclass
 employer household family height weight language admission discharge date year"""
-_SENSITIVE_WORDS = """diagnosis health disease illness condition symptom icd drug medication treatment therapy hiv cancer
-test result salary income wage wealth debt credit score religion belief party vote political union sexual orientation crime
-conviction genetic disability pregnant pregnancy smoker alcohol ill"""
+_SENSITIVE_WORDS = """diagnosis health disease illness condition symptom icd drug medication treatment therapy hiv
+cancer test result salary income wage wealth debt credit score religion belief party vote political union sexual
+orientation crime conviction genetic disability pregnant pregnancy smoker alcohol ill"""
 _SUGGESTED = (
     (Suggestion.DIRECT, frozenset(_DIRECT_WORDS.split())),
     (Suggestion.SENSITIVE, frozenset(_SENSITIVE_WORDS.split())),
