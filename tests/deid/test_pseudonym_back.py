@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from unseen.core.errors import DataFault, InvalidRequest
@@ -216,9 +216,10 @@ def test_a_written_date_comes_back_as_it_was(when: datetime, form: str, days: in
     text = when.strftime(form)
     if "%B" in form or "%b" in form:
         text = re.sub(r"\b0(?=\d\b)", "", text)
+    assume("%b" not in form or "May" not in text)  # which alone could be either
     later = DateShift().written(text, days)
     assert later is not None and datetime.strptime(later, form).date() == (when + timedelta(days=days)).date()
-    if "%b" not in form or "May" not in later:  # which alone could be either
+    if "%b" not in form or "May" not in later:
         assert DateShift().written(later, -days) == text
     beside = np.array([-days, 1])
     assert DateShift().moved_texts([later, datetime(2001, 8, 15).strftime(form)], beside, "when")[0] == text
