@@ -33,6 +33,11 @@ def test_units_are_counted_of_a_protected_dataset() -> None:
     assert is_k_anonymous(rows, 4, ["age"])
 
 
+def test_missing_values_of_any_kind_count_as_equal() -> None:
+    frame = pd.DataFrame({"a": pd.Series([None, float("nan"), pd.NA, 1, 1, 1], dtype=object)})
+    assert is_k_anonymous(frame, 3, ["a"]) and not is_k_anonymous(frame, 4, ["a"])
+
+
 def test_objects_of_two_types_are_two_values() -> None:
     frame = pd.DataFrame({"a": pd.Series([1, 1.0, 1, 1.0], dtype=object)})
     assert is_k_anonymous(frame, 2, ["a"]) and not is_k_anonymous(frame, 3, ["a"])

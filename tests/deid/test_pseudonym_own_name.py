@@ -40,6 +40,18 @@ def test_the_whole_name_has_the_pseudonym_of_its_column() -> None:
         assert note in (f"{name} came.", f"{name} called")
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("spoke to quorra zyblinski today", "quorra zyblinski"),
+        ("דיברתי עם דנה היום", "דנה לוי"),
+        ("QUORRA came", "quorra z"),
+    ],
+)
+def test_a_name_is_found_without_capitals_and_in_scripts_that_have_none(text: str, name: str) -> None:
+    assert len(own_mentions(text, [name])) == 1
+
+
 @pytest.mark.parametrize("text", ["park and ride", "the hope of it", "Parker Hopes", "H. P.", ""])
 def test_other_words_stay(text: str) -> None:
     assert own_mentions(text, ["hope park"]) == []

@@ -46,7 +46,7 @@ class Audience:
     @property
     def notes(self) -> list[str]:
         """Which labels of a bare table nobody's value fits: names of groups have no form that tells their members."""
-        if not self.bare or not any(self.covers.values()):
+        if not self.bare:
             return []
         found = {name: self.column(name).unfit() for name in self.columns}
         told = [f"{name} {shown(labels, 3)}" for name, labels in found.items() if labels]
@@ -54,6 +54,8 @@ class Audience:
             f" Nobody's value fits {'; '.join(told)}: where these are names of groups the attack is weaker than with "
             "the release itself, which says who they are."
         )
+        if not told and not any(self.covers.values()):
+            return []
         return ["The table came without its covers, so labels were read by their form." + unread * bool(told)]
 
     @property

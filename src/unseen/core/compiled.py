@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from unseen.core.errors import extra
+import numba
 
 __all__ = ["compiled"]
-
-numba: Any = extra("numba", "train")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -18,7 +16,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def compiled(function: F) -> F:
     """The function compiled, free of the interpreter's lock, and kept on disk where there is a folder for it."""
     try:
-        kept: F = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
+        kept: Any = numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # there is no folder to keep it in
         kept = numba.njit(nogil=True, error_model="numpy")(function)
-    return kept
+    found: F = kept
+    return found

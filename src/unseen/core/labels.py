@@ -38,7 +38,7 @@ def read_label(label: str) -> Cover | None:
 
     Read are ``*``, ``[20, 30)``, ``[20, 30]``, ``<20``, ``<=20``, ``>=90``, ``90+``, ``20-29``, ``021**``, ``1957-03``,
     ``1957-Q1``, ``1957``, ``1950s``, lists such as ``{a, b}`` of values or of such labels, and ``{1957 … 1959-Q1}`` of
-    dates. A name of a group, such as "school", has no form.
+    dates or numbers. A name of a group, such as "school", has no form.
 
     >>> read_label("[20, 30)"), read_label("021**"), read_label("school")
     (Interval(low=20.0, high=30.0, closed=False), Prefix(start='021'), None)
@@ -69,7 +69,9 @@ def _listed(text: str) -> Cover:
         first, last = _period(ends[1]), _period(ends[2])
         if first is not None and last is not None:
             return Period(first.first, last.last)
-    members = [one.strip() for one in text.split(",")]
+        if re.fullmatch(NUMBER, ends[1]) and re.fullmatch(NUMBER, ends[2]):
+            return Interval(float(ends[1]), float(ends[2]), closed=True)
+    members = [one.strip() for one in re.split(r",(?![^\[]*[\])])", text)]
     covers = [cover for one in members if (cover := read_label(one)) is not None]
     return Either((Members(frozenset(members)), *covers)) if covers else Members(frozenset(members))
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import narwhals as nw
 
-from unseen.core.dataset import Dataset
 from unseen.core.guarantee import whole
 from unseen.deid.arguments import column_names
 from unseen.deid.risk.keys import codes, joined, one_each, people
-from unseen.deid.table import OwnTable, known, read
+from unseen.deid.table import known, read, table_of
 
 __all__ = ["is_k_anonymous"]
 
@@ -35,7 +34,7 @@ def is_k_anonymous(data: Any, k: int, quasi_identifiers: Sequence[str] | None = 
     >>> is_k_anonymous(pa.table({"age": ["[20, 40)"] * 3 + ["[40, 60)"] * 2}), k=3, quasi_identifiers=["age"])
     False
     """
-    table = data if isinstance(data, Dataset) else OwnTable(data)
+    table = table_of(data)
     least = whole("k", k, 1)
     names = column_names(table.schema.quasi_identifiers if quasi_identifiers is None else quasi_identifiers)
     known(table, names)
@@ -51,7 +50,11 @@ def _as_it_looks(series: nw.Series[Any]) -> nw.Series[Any]:
     if series.dtype.is_float():
         texts = [None if one is None or one != one else repr(float(one)) for one in series.to_list()]
     elif series.dtype in (nw.Object, nw.Unknown):
-        texts = [None if one is None else f"{type(one).__name__} {one!r}" for one in series.to_list()]
+        missing = series.is_null().to_list()
+        texts = [
+            None if lost or one != one else f"{type(one).__name__} {one!r}"
+            for one, lost in zip(series.to_list(), missing, strict=True)
+        ]
     else:
         return series
     return nw.new_series(series.name, texts, nw.String, backend=series.implementation)

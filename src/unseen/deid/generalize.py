@@ -38,6 +38,7 @@ class Reached(Owners):
         suppressed: rows left out.
         score: mean loss over all cells of these columns, from 0 to 1; a suppressed row loses 1 in each.
         origin: shape (released rows,): released row i was row ``origin[i]`` of the table.
+        quality: what the score measures.
     """
 
     levels: dict[str, int]
@@ -45,6 +46,7 @@ class Reached(Owners):
     suppressed: int
     score: float
     origin: NDArray[np.int64]
+    quality: str = "loss"
 
 
 class Generalize(TableGuard):

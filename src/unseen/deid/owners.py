@@ -18,5 +18,5 @@ class Owners:
 
     def __reduce__(self) -> Any:
         raise InvalidRequest(
-            f"pickling {type(self).__name__} was asked for", "figures and proofs stay in the owner's process"
+            f"copying or pickling {type(self).__name__} was asked for", "figures and proofs stay in the owner's process"
         )

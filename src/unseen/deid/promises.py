@@ -117,7 +117,7 @@ class Promises:
         told = [model.held(self.sensitive or "") for model in self.models]
         if self.several:
             told = [replace(one, limits=f"{one.limits}, {SEVERAL}") for one in told]
-        return (*told, *(Held(model.promise(), model.limits) for model in self.over))
+        return (*told, *(model.held() for model in self.over))
 
     def words(self) -> tuple[str, ...]:
         """The same in words."""

@@ -1,8 +1,8 @@
 """Chosen rows of a frame as a frame of their own, which holds nothing of the others or of their old order."""
 # SPDX-License-Identifier: Apache-2.0
 # A dataframe holds more than it shows: texts of rows that were left out in memory that is shared, categories that no
-# row has, numbers below a missing mark, notes on schema and fields. A pickle or file carries them along. So what may
-# is made anew from its values.
+# row has, numbers below a missing mark, notes on schema and fields. A pickle or file carries them along. So whatever
+# may hold such things is made anew from its values.
 
 from __future__ import annotations
 

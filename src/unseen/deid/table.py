@@ -19,7 +19,7 @@ from unseen.core.snapshot import UNIT, source_relation
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.search.problem import Column
 
-__all__ = ["OwnTable", "coded", "counted", "distinct", "hierarchies_for", "known", "normal", "read"]
+__all__ = ["OwnTable", "coded", "counted", "distinct", "hierarchies_for", "known", "normal", "read", "table_of"]
 
 Frame = nw.DataFrame[Any]
 
@@ -44,6 +44,16 @@ class OwnTable(Dataset):
         super().__init__(source, Schema(EachRow(), {}))
         found = _frame(source, self.connection)
         self.frame = found.select([name for name in found.columns if not INDEX.fullmatch(name)])
+
+
+def table_of(data: Any) -> Dataset:
+    """The dataset itself, or the caller's own table with all its columns.
+
+    Raises:
+        DataFault: it cannot be read.
+        InvalidRequest: it is of a kind that unseen does not read.
+    """
+    return data if isinstance(data, Dataset) else OwnTable(data)
 
 
 def _frame(source: Any, connection: Any) -> Frame:

@@ -10,7 +10,7 @@ from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest, shown
 from unseen.core.guarantee import Guarantee, Nothing
 from unseen.core.guard import Guard
-from unseen.deid.table import OwnTable
+from unseen.deid.table import table_of
 
 __all__ = ["TableGuard", "belong"]
 
@@ -22,7 +22,7 @@ class TableGuard(Guard[Any]):
 
     def accept(self, data: Any) -> Dataset:
         """The dataset itself, or the caller's own table with all its columns."""
-        return data if isinstance(data, Dataset) else OwnTable(data)
+        return table_of(data)
 
     def unless_seeded(self, guarantee: Guarantee) -> Guarantee:
         """What is promised where nobody can know the order of the rows."""

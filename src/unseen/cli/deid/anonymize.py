@@ -1,4 +1,4 @@
-"""unseen deid anonymize: the table in which every row shares its quasi-identifiers with k others."""
+"""unseen deid anonymize: the table in which every row shares its quasi-identifiers with k - 1 others at least."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -202,6 +202,11 @@ def _levels(said: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
+def _measure(said: dict[str, Any]) -> str:
+    """What the score measures."""
+    return str(said.get("quality", "loss")).capitalize()
+
+
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.3g} %"
 
@@ -218,7 +223,10 @@ def _page(said: dict[str, Any], before: Any, after: Any) -> DeidPage:
     levels = _levels(said)
     first = [] if before is None else [(f"Before: {title}", svg, text) for title, svg, text in before.figures()[:1]]
     last = [] if after is None else [(f"After: {title}", svg, text) for title, svg, text in after.figures()[:1]]
-    outcome = [f"{said['released']:,} of {said['rows']:,} rows released", f"loss {said['score']:.4g}"]
+    outcome = [
+        f"{said['released']:,} of {said['rows']:,} rows released",
+        f"{_measure(said).lower()} {said['score']:.4g}",
+    ]
     sections = [
         Section("What is promised", "", [said["guarantee"], *said["notes"]]),
         Section("Before and after", "As if nobody else were in the population.", (), ("", "before", "after"), rows,
@@ -242,7 +250,7 @@ def _print(said: dict[str, Any], page: Path) -> None:
     else:
         sizes = f"{said['smallest']:,} to {said['largest']:,} rows"
         console.print(line(f"{said['classes']:,} classes of {sizes}"))
-    console.print(line(f"Loss {said['score']:.5f}. {said['why']}"))
+    console.print(line(f"{_measure(said)} {said['score']:.5f}. {said['why']}"))
     if said["average_risk"] is not None:
         risk = f"{_share(said['average_risk_before'])} before, {_share(said['average_risk'])} after"
         console.print(line(f"Found by guessing, on average: {risk}."))

@@ -15,7 +15,7 @@ __all__ = ["deid"]
 
 deid = typer.Typer(help="Find what identifies people, and release tables without it.", no_args_is_help=True)
 
-Table = Annotated[str, typer.Argument(help="A .csv or .parquet file, or dataset:NAME.")]
+Table = Annotated[str, typer.Argument(help="A .csv, .tsv or .parquet file, or dataset:NAME.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the page; the working directory if absent.")]
 To = Annotated[
     Path,

@@ -32,7 +32,6 @@ def lacking(called: dict[str, str]) -> list[str]:
     hidden = sum(name != label for name, label in called.items())
     if not hidden:
         return []
-    return [
-        f"{hidden} columns have names that look like values, so their numbers stand here instead: the file may lack a "
-        "header."
-    ]
+    if hidden == 1:
+        return ["1 column has a name that looks like a value, so its number stands here: the file may lack a header."]
+    return [f"{hidden} columns have names that look like values, so numbers stand here: the file may lack a header."]

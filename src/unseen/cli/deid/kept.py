@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.errors import InvalidRequest, shown
@@ -11,10 +14,12 @@ from unseen.core.errors import InvalidRequest, shown
 if TYPE_CHECKING:
     import narwhals as nw
 
+    from unseen.deid import ColumnSummary
+
 __all__ = ["decided"]
 
-ROWS = 1_000
-"""Rows that are looked at, drawn by chance."""
+CELLS = 2_000
+"""Different cells of a column that are looked at, drawn by chance where there are more."""
 
 
 def decided(frame: nw.DataFrame[Any], kept: Sequence[str], by_hand: Sequence[str]) -> list[str]:
@@ -31,19 +36,36 @@ def decided(frame: nw.DataFrame[Any], kept: Sequence[str], by_hand: Sequence[str
     Raises:
         InvalidRequest: naming the columns.
     """
-    from unseen.core.noise.entropy import Entropy
-    from unseen.deid import Suggestion, scan
+    from unseen.deid import Suggestion
 
-    open_ = [name for name in kept if name not in by_hand]
-    if not open_ or not len(frame):
-        return []
-    rows = Entropy().permutation(len(frame))[:ROWS]
-    columns = scan(frame.select(open_)[rows, :]).columns
+    columns = [_looked_at(frame[name]) for name in kept if name not in by_hand]
     telling = [one.name for one in columns if one.suggestion in (Suggestion.DIRECT, Suggestion.TEXT)]
     if telling:
         raise InvalidRequest(
-            f"{shown(telling)} would stay as they are, and seem to say who a person is, or to be texts that may",
+            f"{shown(telling)} would stay, and seem to say who a person is, or are texts in which that may stand",
             "a decision on each: --drop leaves it out, --keep keeps it",
-            f"--drop {','.join(telling)}",
+            f"--drop {_option(telling)}",
         )
     return [one.name for one in columns if one.suggestion is Suggestion.QUASI]
+
+
+def _looked_at(series: nw.Series[Any]) -> ColumnSummary:
+    """What a column seems to be, by its different cells; one that repeats no cell is told by its rows."""
+    from unseen.core.noise.entropy import Entropy
+    from unseen.deid import Suggestion, scan
+    from unseen.deid.detect.columns import UNIQUE
+
+    filled = series.drop_nulls()
+    cells = filled if series.dtype.is_nested() else filled.unique()
+    if len(cells) > CELLS:
+        cells = cells[Entropy().permutation(len(cells))[:CELLS]]
+    once = len(cells) == min(len(filled), CELLS)
+    found = scan(cells.to_frame()).columns[0]
+    return found if once or found.reason != UNIQUE else replace(found, suggestion=Suggestion.NONE)
+
+
+def _option(names: Sequence[str]) -> str:
+    """Names as an option takes them."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(names)
+    return text.getvalue()

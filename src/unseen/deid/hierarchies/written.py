@@ -1,4 +1,4 @@
-"""Hierarchies as a TOML or JSON file writes them."""
+"""Hierarchies as a TOML file writes them."""
 # SPDX-License-Identifier: Apache-2.0
 
 from __future__ import annotations
@@ -47,11 +47,16 @@ def written(told: Any, name: str, at: Callable[[str], Path], domain: Domain | No
         return Hierarchy.read(at(told))
     ways = [way for way in WAYS if way in told] if isinstance(told, Mapping) else []
     stray = [] if not ways else [key for key in told if key != ways[0] and key not in BESIDE.get(ways[0], ())]
-    if not ways or stray:
+    if not ways:
         raise InvalidRequest(
-            f"the hierarchy of {name!r} was given as {shown(told) if isinstance(told, Mapping) else told!r}",
-            f"a file, or a table with one of {shown(WAYS)}",
+            f"the hierarchy of {name!r} was given as {told!r}", f"a file, or a table with one of {shown(WAYS)}",
             "{prefixes = 5}",
+        )  # fmt: skip
+    if stray:
+        beside = shown(BESIDE.get(ways[0], ()))
+        raise InvalidRequest(
+            f"the hierarchy of {name!r} has {shown(stray)} beside {ways[0]}",
+            f"one of {shown(WAYS)}" + f", and beside {ways[0]} {beside}" * bool(beside),
         )
     value = told[ways[0]]
     match ways[0]:
@@ -65,7 +70,7 @@ def written(told: Any, name: str, at: Callable[[str], Path], domain: Domain | No
             return Hierarchy.taxonomy(value)
         case "dates":
             return _dates(value, told.get("steps"), name)
-    low, high = _ends(told, name, domain)
+    low, high = _ends(ways[0], told, name, domain)
     if "top" in told or "bottom" in told:
         return Hierarchy.coded(low, high, told.get("bottom"), told.get("top"), told.get("widths", ()))
     return Hierarchy.intervals(low, high, value)
@@ -99,14 +104,14 @@ def _dates(value: Any, steps: Any, name: str) -> Hierarchy:
     return Hierarchy.dates(value[0], value[1], [known[step] for step in chosen])
 
 
-def _ends(told: Mapping[str, Any], name: str, domain: Domain | None) -> tuple[float, float]:
+def _ends(way: str, told: Mapping[str, Any], name: str, domain: Domain | None) -> tuple[float, float]:
     if "low" in told and "high" in told:
         return told["low"], told["high"]
     if isinstance(domain, Range) and "low" not in told and "high" not in told:
         low, high = domain.to_dict()["range"]
         return low, high
     raise InvalidRequest(
-        f"widths of {name!r} were given without both ends",
+        f"{way} of {name!r} was given without both ends",
         "the least and the greatest value, here or in a declared range",
         "{widths = [5, 10], low = 0, high = 99}",
     )

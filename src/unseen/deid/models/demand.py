@@ -109,6 +109,10 @@ class PopulationModel(ABC):
     def promise(self) -> str:
         """What it says, in a few words."""
 
+    def held(self) -> Held:
+        """The same as a value of a guarantee."""
+        return Held(self.promise(), self.limits)
+
 
 def totals(counts: Counts) -> NDArray[np.float64]:
     """All counts of each class."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.errors import DataFault, InvalidRequest
+from unseen.core.errors import InvalidRequest
 from unseen.core.schema import Categorical, Digits, Domain, Range
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.mondrian.axis import Axis, Ints
@@ -42,11 +42,8 @@ def axis(
         DataFault: a value has no place in the hierarchy; only the owner sees this.
         InvalidRequest: it takes a hierarchy to tell the values less precisely.
     """
-    if hierarchy is not None and (lacking := hierarchy.lacks(values)).any():
-        raise DataFault(
-            f"column {name!r} has {int(lacking.sum())} values that its hierarchy lacks, such as {values[lacking][0]!r}",
-            "a hierarchy that holds every value",
-        )
+    if hierarchy is not None:
+        hierarchy.check(name, values)
     if hierarchy is None or hierarchy.ladder.in_order:
         if isinstance(domain, Digits):
             return Codes(values, at, domain)

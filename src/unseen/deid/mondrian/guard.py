@@ -44,6 +44,7 @@ class LocalProof(Owners):
             in, beyond one value; of a table of the caller's own the share of its range.
         why: why no class was cut further.
         origin: shape (rows,): released row i was row ``origin[i]`` of the table.
+        quality: what the score measures.
     """
 
     classes: int
@@ -52,6 +53,7 @@ class LocalProof(Owners):
     score: float
     why: str
     origin: NDArray[np.int64]
+    quality: str = "loss"
 
 
 class Mondrian(TableGuard):
@@ -152,7 +154,7 @@ class Mondrian(TableGuard):
             raise DataFault(
                 f"k={self.k} was asked for of {len(np.unique(units))} {data.schema.unit_name}s"
                 + "".join(f", {line}" for line in promises.words()),
-                "what the whole table as one class fulfils",
+                "at least k units, and models that hold of the whole table as one class",
             )
         origin = Entropy(self.seed).permutation(len(units)).astype(np.int64)
         labels: dict[str, NDArray[Any]] = {}

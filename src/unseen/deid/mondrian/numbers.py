@@ -162,11 +162,15 @@ def simplest(below: NDArray[np.float64], above: NDArray[np.float64]) -> NDArray[
 
     >>> simplest(np.array([31.2, 38.0, -1.5, 0.123]), np.array([45.7, 39.0, 2.0, 0.1234])).tolist()
     [40.0, 39.0, 0.0, 0.1234]
+    >>> simplest(np.array([1.237e-20]), np.array([1.289e-20])).tolist()
+    [1.28e-20]
     """
     found = above.copy()
     open_ = np.isfinite(above)
     largest = max(float(np.abs(ends[np.isfinite(ends)]).max(initial=1.0)) for ends in (below, above))
-    for power in range(min(300, math.floor(math.log10(largest)) + 1), -18, -1):
+    apart = (above - below)[open_ & np.isfinite(below)]
+    least = math.floor(math.log10(float(apart.min()))) - 1 if len(apart) else -18
+    for power in range(min(300, math.floor(math.log10(largest)) + 1), max(-300, min(least, 0)) - 1, -1):
         scale = 10.0 ** abs(power)
         if power >= 0:
             tried = np.floor(above / scale) * scale

@@ -28,10 +28,10 @@ class Mention:
 
 
 def own_mentions(text: str, names: Iterable[str]) -> list[Mention]:
-    """Where parts of these names stand in a text with a capital, neighbouring ones together.
+    """Where parts of these names stand in a text, neighbouring ones together.
 
-    A name that is an ordinary word too ("Park", "Hope") is taken for the name: a word too many is replaced rather than
-    a name left.
+    One part alone counts where it is not in small letters, or no script of capitals; a name that is an ordinary word
+    too ("Park", "Hope") is then taken for the name: a word too many is replaced rather than a name left.
 
     Args:
         text: of a row.
@@ -45,17 +45,17 @@ def own_mentions(text: str, names: Iterable[str]) -> list[Mention]:
 
 
 def _together(text: str, parts: set[str]) -> Iterator[Mention]:
-    start = end = -1
+    runs: list[list[re.Match[str]]] = []
     for word in WORD.finditer(text):
-        if not word[0][0].isupper() or not _is_part(word[0], parts):
+        if not _is_part(word[0], parts):
             continue
-        if start >= 0 and not BETWEEN.fullmatch(text, end, word.start()):
-            yield Mention(start, end)
-            start = -1
-        start = word.start() if start < 0 else start
-        end = word.end()
-    if start >= 0:
-        yield Mention(start, end)
+        if runs and BETWEEN.fullmatch(text, runs[-1][-1].end(), word.start()):
+            runs[-1].append(word)
+        else:
+            runs.append([word])
+    for run in runs:
+        if len({word[0].casefold() for word in run}) > 1 or not all(word[0][0].islower() for word in run):
+            yield Mention(run[0].start(), run[-1].end())
 
 
 def _is_part(word: str, parts: set[str]) -> bool:

@@ -11,12 +11,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unseen.core.dataset import Dataset
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import Nothing, whole
 from unseen.deid.owners import OWNERS, Owners
 from unseen.deid.risk.keys import Ints, alone, codes, joined, narrow, one_each
-from unseen.deid.table import OwnTable, known, read
+from unseen.deid.table import known, read, table_of
 from unseen.report import plots
 from unseen.report.plots import Bar
 
@@ -105,7 +104,7 @@ def identifying(
     largest = whole("up_to", up_to, 1)
     if largest > 3:
         raise InvalidRequest(f"sets of up to {largest} columns were asked for", "1 to 3", "up_to=3")
-    table = data if isinstance(data, Dataset) else OwnTable(data)
+    table = table_of(data)
     frame, units = read(table)
     names = list(frame.columns) if columns is None else list(columns)
     known(table, names)

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.guarantee import Nothing, number, whole
 from unseen.deid.hierarchies.ladder import texts
 from unseen.deid.owners import OWNERS, Owners
 from unseen.deid.risk.keys import Ints, codes, joined, one_each, people
 from unseen.deid.risk.population import PopulationUniqueness, population_uniqueness
-from unseen.deid.table import OwnTable, known, read
+from unseen.deid.table import OwnTable, known, read, table_of
 from unseen.report import plots
 from unseen.report.plots import Bar
 
@@ -147,7 +146,7 @@ def reidentification(
         InvalidRequest: unknown columns, no columns, or a population smaller than the table.
         DataFault: an empty table.
     """
-    table = data if isinstance(data, Dataset) else OwnTable(data)
+    table = table_of(data)
     limit = number("threshold", threshold, 0, 1, open_low=True)
     names = tuple(table.schema.quasi_identifiers if quasi_identifiers is None else quasi_identifiers)
     if not names or isinstance(quasi_identifiers, str):

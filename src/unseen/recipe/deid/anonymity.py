@@ -34,8 +34,8 @@ class AnonymityTask(TableTask):
 
     def utility(self, proof: Any) -> tuple[Utility, ...]:
         """The loss, or what else was minimised."""
-        quality = getattr(proof, "quality", "loss")
-        return (Utility(LOSS if quality == "loss" else quality, proof.score, 0.0, higher_is_better=False),)
+        named = LOSS if proof.quality == "loss" else proof.quality
+        return (Utility(named, proof.score, 0.0, higher_is_better=False),)
 
 
 class KAnonymizeTask(AnonymityTask):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from unseen.core.errors import shown
 from unseen.recipe.deid.hierarchies import hierarchy
 from unseen.recipe.document import Part
 from unseen.recipe.keys import NUMBER, NUMBERS, TABLE, TEXT, WHOLE, Keys, Kind, either
@@ -41,6 +42,13 @@ def models(arguments: Mapping[str, Any], part: Part, schema: Schema) -> dict[str
     """
     from unseen.deid import BetaLikeness, DeltaPresence, KMap
 
+    over = [name for name in ("k_map", "delta_presence") if arguments.get(name) is not None]
+    if bool(over) != (arguments.get("population") is not None):
+        raise part.keys.fault(
+            f"{shown(over) or 'a population'} was given alone",
+            "k_map or delta_presence, and the population that they are about",
+            'population = "everybody.csv"',
+        )
     further: list[Model | PopulationModel] = []
     if arguments["beta"] is not None:
         further.append(BetaLikeness(arguments["beta"]))
@@ -80,6 +88,8 @@ def _closeness(given: Any, sensitive: str | None, part: Part, schema: Schema) ->
         return given
     where = f"{part.keys.where} t"
     keys = Keys(part.keys.file, where, given, ("equal", "ordered", "hierarchical", "hierarchy"))
+    if ("hierarchical" in keys.table) != ("hierarchy" in keys.table):
+        raise keys.fault("hierarchical or hierarchy was given alone", "both", "{hierarchical = 0.2, hierarchy = …}")
     _one(keys, 1 + ("hierarchical" in keys.table))
     if "equal" in keys.table:
         return TCloseness(keys.take("equal", NUMBER), Equal())
