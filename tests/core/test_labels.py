@@ -49,6 +49,8 @@ def test_any_text_is_read_and_covers_itself(text: str) -> None:
     ("label", "inside", "outside"),
     [
         ("20-29", [20, 29], [19, 30]),
+        ("(20, 30]", [20.5, 30], [20, 31]),
+        (">20", [20.5, 99], [20]),
         ("90+", [90, 121.5], [89]),
         (">=90", [90], [89.9]),
         ("<20", [-7, 19.9], [20]),
@@ -74,6 +76,8 @@ def test_a_label_covers_what_one_would_read_in_it(label: str, inside: list[Any],
             assert cover.mask(np.array([value], dtype=object)).tolist() == [expected], value
 
 
-@pytest.mark.parametrize("label", ["school", "Married", "", "a b", "[x, y)", "1957-13x", "N/A", "-"])
+@pytest.mark.parametrize(
+    "label", ["school", "Married", "", "a b", "[x, y)", "1957-13x", "N/A", "-", "2" * 5_000 + "-29"]
+)
 def test_a_name_has_no_form(label: str) -> None:
     assert read_label(label) is None

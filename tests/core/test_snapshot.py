@@ -80,7 +80,15 @@ def test_a_csv_that_is_not_a_table_is_a_fault_and_no_guess(tmp_path: Path, text:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [('a,b\n1,2\n"3,4\n5,6\n', 3), ('a,b\n"x\ny",2\n3,"', 4), ('a,b\n5" pipe,2\n"3,4\n', 3), ('a,b\n"""3,4\n', 2)],
+    [
+        ('a,b\n1,2\nc, "6 inch\nd,4\n', 3),
+        ('a,b\nc, "6\nb,1\nd, 7"\ne,2\n', 2),
+        ('a,b\nc,"b" "c"\nd,4\n', 2),
+        ('a,b\n1,2\n"3,4\n5,6\n', 3),
+        ('a,b\n"x\ny",2\n3,"', 4),
+        ('a,b\n5" pipe,2\n"3,4\n', 3),
+        ('a,b\n"""3,4\n', 2),
+    ],
 )
 def test_no_row_is_lost_after_a_quotation_mark_that_is_never_closed(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(DataFault, match=f"line {line} "):

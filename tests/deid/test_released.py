@@ -106,6 +106,55 @@ def test_nothing_of_a_suppressed_row_and_nothing_of_the_old_order_leaves(frame: 
             assert places == sorted(places)
 
 
+class _Marked(pa.ExtensionType):  # type: ignore[misc]
+    """A type of somebody's own over a dictionary."""
+
+    def __init__(self, storage: Any) -> None:
+        super().__init__(storage, "tests.marked")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage: Any, serialized: bytes) -> Any:
+        return cls(storage)
+
+
+def test_a_type_of_somebody_s_own_brings_no_dictionary_along() -> None:
+    column = pa.ExtensionArray.from_storage(_Marked(ENCODED.type), ENCODED)
+    release = GUARDS[0]().release(_arrow(column))
+    assert MARK.encode() not in _bytes(release.value) and sorted(release.value["s"].to_pylist()) == sorted(TEXTS)
+
+
+EXACT = 1_600_000_000_123_456_789
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pl.Series([EXACT, None] * 3, dtype=pl.Int64).cast(pl.Datetime("ns")),
+        pl.Series([EXACT, None] * 3, dtype=pl.Int64).cast(pl.Duration("ns")),
+        pl.Series([[EXACT], []] * 3, dtype=pl.List(pl.Int64)).cast(pl.List(pl.Datetime("ns"))),
+        pl.Series([2**63 - 1, None] * 3, dtype=pl.Int64),
+    ],
+    ids=lambda one: str(one.dtype),
+)
+def test_nothing_is_rounded(values: pl.Series) -> None:
+    frame = pl.DataFrame({"q": [1] * 6, "s": values})
+    found = GUARDS[0]().release(frame).value["s"]
+    assert found.dtype == values.dtype and sorted(map(str, found.to_list())) == sorted(map(str, values.to_list()))
+    assert found.sort().equals(values.sort()) if not values.dtype.is_nested() else True
+
+
+@pytest.mark.filterwarnings("ignore:.*column names")  # narwhals speaks of them too
+def test_what_cannot_be_handed_out_or_named_is_told() -> None:
+    union = pa.UnionArray.from_sparse(pa.array([0] * 6, pa.int8()), [pa.array([1] * 6)])
+    with pytest.raises(DataFault, match="'s' is of the type"):
+        GUARDS[0]().release(pa.table({"q": [1] * 6, "s": union}))
+    with pytest.raises(DataFault, match="names are no texts"):
+        GUARDS[0]().release(pd.DataFrame({"q": [1] * 6, 7: [1] * 6}))
+
+
 def test_a_number_below_a_missing_mark_does_not_leave() -> None:
     secret = 0x5EC2E7_5EC2E7
     hidden = pd.arrays.IntegerArray(np.array([secret] * 12), np.array([False] * 6 + [True] * 6))  # type: ignore[attr-defined]

@@ -106,7 +106,7 @@ def test_mondrians_release_is_k_anonymous_and_diverse_and_attacked_on_both(tmp_p
 def test_entropy_diversity_claims_a_share_and_so_many_values(tmp_path: Path) -> None:
     keys = 'guard = "Mondrian"\nk = 4\nl = { entropy = 2.5 }\n'
     found = [ran(recipe(tmp_path, keys, f'name = "Homogeneity"\nruled_out = {n}'), tmp_path)[0] for n in (0, 1, 2)]
-    assert 0.25 < found[0]["claimed"] < 1 and found[0]["verdict"] == "holds" and "guessed" in found[0]["scale"]
+    assert 0.25 < found[0]["claimed"] < 1 and found[0]["verdict"] == "holds" and "greatest share" in found[0]["scale"]
     assert found[1]["claimed"] == 0 and found[1]["verdict"] == "holds" and "certain" in found[1]["scale"]
     assert found[2]["claimed"] is None and found[2]["verdict"] == "no claim"
 

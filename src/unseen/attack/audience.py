@@ -44,19 +44,23 @@ class Audience:
     bare: bool = False
 
     @property
-    def notes(self) -> list[str]:
-        """Which labels of a bare table nobody's value fits: names of groups have no form that tells their members."""
+    def unread(self) -> list[str]:
+        """Of a bare table each column with labels that fit nobody's value, and some of them."""
         if not self.bare:
             return []
         found = {name: self.column(name).unfit() for name in self.columns}
-        told = [f"{name} {shown(labels, 3)}" for name, labels in found.items() if labels]
-        unread = (
-            f" Nobody's value fits {'; '.join(told)}: where these are names of groups the attack is weaker than with "
-            "the release itself, which says who they are."
-        )
-        if not told and not any(self.covers.values()):
+        return [f"{name} {shown(labels, 3)}" for name, labels in found.items() if labels]
+
+    @property
+    def notes(self) -> list[str]:
+        """How the labels of a bare table were read: names of groups have no form that tells their members."""
+        if not self.unread and not (self.bare and any(self.covers.values())):
             return []
-        return ["The table came without its covers, so labels were read by their form." + unread * bool(told)]
+        unread = (
+            f" Nobody's value fits {'; '.join(self.unread)}: where these are names of groups the attack is weaker than "
+            "with the release itself, which says who they are."
+        )
+        return ["The table came without its covers, so labels were read by their form." + unread * bool(self.unread)]
 
     @property
     def beyond(self) -> list[str]:

@@ -25,7 +25,8 @@ from unseen.report.claims import Measured, Report
 __all__ = ["Homogeneity", "greatest_share"]
 
 CERTAIN = "share of people whose sensitive value is certain"
-GUESSED = "expected share of people whose sensitive value is guessed right"
+ROUNDING = 1e-9
+GREATEST = "greatest share that one sensitive value has in a class"
 MOST_VALUES = 500
 
 Counts = NDArray[np.int64]
@@ -101,8 +102,8 @@ class Homogeneity(Attack):
             target: a release of a table, or a bare table: a dataframe, or the path of a csv or parquet file.
 
         Returns:
-            A report. Under entropy l-diversity, for who rules nothing out, it is on the share of a class that has its
-            most frequent value, averaged over the people, and at most ``greatest_share(l, values)`` is claimed. Else it
+            A report. Under entropy l-diversity, for who rules nothing out, it is on the greatest share that one value
+            has in a class that people match, and at most ``greatest_share(l, values)`` is claimed of each. Else it
             is on the share of people whose value is certain: l distinct values leave nobody certain who cannot rule out
             l - 1 of them, so 0 is claimed for l above ``ruled_out + 1``. What is claimed are the arguments or, without
             them, what the release promises of this column, both against who knows no more than its quasi-identifiers;
@@ -139,7 +140,10 @@ class Homogeneity(Attack):
             claimed = 0.0
         value = min(float(figure.mean()), float(figure.max()))
         people_count = len(figure)
-        if own is None or by_entropy:
+        if by_entropy:  # a claim about every class, of which each is seen as it is
+            value = low = high = float(share.max())
+            low = min(low, claimed or low) if low <= (claimed or 0) + ROUNDING else low
+        elif own is None:
             low, high = bounded_mean(value, people_count, CONFIDENCE)
         else:
             low, high = clopper_pearson(round(float(figure.sum())), people_count, CONFIDENCE)
@@ -166,10 +170,10 @@ class Homogeneity(Attack):
             notes.append("Nobody matches a row: the tables write values differently, and the attack confirms nothing.")
         return Report(
             attack="homogeneity",
-            scale=GUESSED if by_entropy else CERTAIN,
+            scale=GREATEST if by_entropy else CERTAIN,
             claimed=claimed,
             measured=Measured(value, min(low, value), max(high, value)),
-            reach=reach if matched.any() else 0.0,
+            reach=reach if matched.any() and not known.unread else 0.0,
             confidence=CONFIDENCE,
             figures={
                 "people": float(people_count),
@@ -177,7 +181,7 @@ class Homogeneity(Attack):
                 "sensitive values": float(len(values)),
                 "certain": float(certain.mean()),
                 "guessed right": float(guessed.mean()),
-                "greatest share of a class": float(share.mean()),
+                "greatest share of a class": float(share.max()),
                 "guessed right without the table": _blind(cells, self.truth),
                 "least distinct values of a class": float(distinct.min(initial=len(values))),
                 "least entropy of a class, as l": least,

@@ -231,5 +231,9 @@ def _numbered(cells: Sequence[Any]) -> tuple[list[Any], Ids]:
 
 def _width(covers: Mapping[Any, Cover]) -> int:
     """How many digits a code has, told by its generalised labels: a reader of types lost leading zeros of 02139."""
-    widths = {len(str(label)) for label, cover in covers.items() if isinstance(cover, Prefix)}
+    widths = {len(str(label)) for label, cover in covers.items() if _of_codes(cover)}
     return widths.pop() if len(widths) == 1 else 0
+
+
+def _of_codes(cover: Cover) -> bool:
+    return isinstance(cover, Prefix) or (isinstance(cover, Either) and any(map(_of_codes, cover.covers)))

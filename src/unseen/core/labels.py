@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import calendar
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,10 +20,15 @@ FORMS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Cover | None]]] = [
         re.compile(rf"\[\s*({NUMBER})\s*[,;]\s*({NUMBER})\s*([])\[])"),
         lambda m: Interval(float(m[1]), float(m[2]), closed=m[3] == "]"),
     ),
+    (
+        re.compile(rf"\(\s*({NUMBER})\s*[,;]\s*({NUMBER})\s*([])])"),
+        lambda m: Interval(math.nextafter(float(m[1]), math.inf), float(m[2]), closed=m[3] == "]"),
+    ),
+    (re.compile(rf">\s*({NUMBER})"), lambda m: Interval(math.nextafter(float(m[1]), math.inf), math.inf)),
     (re.compile(rf"(?:<|below )\s*({NUMBER})"), lambda m: Interval(float("-inf"), float(m[1]))),
     (re.compile(rf"(?:<=|≤)\s*({NUMBER})"), lambda m: Interval(float("-inf"), float(m[1]), closed=True)),
     (re.compile(rf"(?:>=|≥)\s*({NUMBER})|({NUMBER})\+"), lambda m: Interval(float(m[1] or m[2]), float("inf"))),
-    (re.compile(r"(\d+)\s*[-–]\s*(\d+)"), lambda m: _between(int(m[1]), int(m[2]))),
+    (re.compile(r"(\d{1,18})\s*[-–]\s*(\d{1,18})"), lambda m: _between(int(m[1]), int(m[2]))),
     (re.compile(r"([^*\s][^*]*)\*+"), lambda m: Prefix(m[1])),
     (re.compile(r"(\d{4})-(\d\d)"), lambda m: _months(int(m[1]), int(m[2]), int(m[2]))),
     (re.compile(r"(\d{4})-Q([1-4])"), lambda m: _months(int(m[1]), 3 * int(m[2]) - 2, 3 * int(m[2]))),
@@ -36,9 +42,9 @@ FORMS: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Cover | None]]] = [
 def read_label(label: str) -> Cover | None:
     """What a label may stand for beside itself; None if it has no form of a generalised value.
 
-    Read are ``*``, ``[20, 30)``, ``[20, 30]``, ``<20``, ``<=20``, ``>=90``, ``90+``, ``20-29``, ``021**``, ``1957-03``,
-    ``1957-Q1``, ``1957``, ``1950s``, lists such as ``{a, b}`` of values or of such labels, and ``{1957 … 1959-Q1}`` of
-    dates or numbers. A name of a group, such as "school", has no form.
+    Read are ``*``, ``[20, 30)``, ``[20, 30]``, ``(20, 30]``, ``<20``, ``>20``, ``<=20``, ``>=90``, ``90+``, ``20-29``,
+    ``021**``, ``1957-03``, ``1957-Q1``, ``1957``, ``1950s``, lists such as ``{a, b}`` of values or of such labels, and
+    ``{1957 … 1959-Q1}`` of dates or numbers. A name of a group, such as "school", has no form.
 
     >>> read_label("[20, 30)"), read_label("021**"), read_label("school")
     (Interval(low=20.0, high=30.0, closed=False), Prefix(start='021'), None)

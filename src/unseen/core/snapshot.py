@@ -183,8 +183,8 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRe
             f"column {names.index('') + 1} of {path.name!r} has no name",
             "a header that names each column; pandas leaves its index without one: to_csv(index=False)",
         )
-    if line := _unclosed(path, mark):
-        raise DataFault(f"a quotation mark in line {line:,} of {path.name!r} is never closed", "pairs of them")
+    if problem := _misquoted(path, mark):
+        raise DataFault(f"{path.name!r} has {problem}", "quotation marks around whole cells, two for one within")
     if len({name.lower() for name in names}) < len(names):
         raise DataFault(f"{path.name!r} was given", "a header that names each column once, whatever its case")
     found = connection.read_csv(
@@ -201,19 +201,31 @@ def _csv(connection: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRe
     return connection.from_arrow(_arrow(found))  # read here as text: a cast pushed into the reader would be a hard one
 
 
-def _unclosed(path: Path, mark: str) -> int:
-    """The line of a cell that opens with a quotation mark and does not end before the file does; 0 if there is none.
+def _misquoted(path: Path, mark: str) -> str:
+    """A quotation mark of which DuckDB would lose or merge rows without a word, and its line; empty if there is none.
 
-    DuckDB leaves out what follows such a mark without a word.
+    It leaves out what follows a mark that is never closed, takes one after a space for one that opens a cell, and goes
+    on within a cell that seemed to be closed.
     """
-    cells = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[\r\n" + re.escape(mark.encode()) + rb'])"(?:[^"]++|"")*+("?)')
+    ends = rb"\r\n" + re.escape(mark.encode())
+    cells = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|[" + ends + rb'])( ?)"((?:[^"]++|"")*+)("?)([^' + ends + rb"]?)")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content.find(b'"') < 0:
-            return 0
+            return ""
         for cell in cells.finditer(content):
-            if not cell[1]:
-                return 1 + len(re.findall(rb"\n", content[: cell.start() + 1]))
-    return 0
+            problem = (
+                "that is never closed"
+                if not cell[3]
+                else "after which a cell goes on"
+                if cell[4]
+                else "after a space, around a cell of several lines"
+                if cell[1] and b"\n" in cell[2]
+                else ""
+            )
+            if problem:
+                line = 1 + len(re.findall(rb"\n", content[: cell.start() + 1]))
+                return f"in line {line:,} a quotation mark {problem}"
+    return ""
 
 
 def _arrow(relation: duckdb.DuckDBPyRelation) -> Any:

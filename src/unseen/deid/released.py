@@ -13,6 +13,8 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from unseen.core.errors import DataFault
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -34,21 +36,35 @@ def released(frame: nw.DataFrame[Any], rows: Rows, labels: Mapping[str, NDArray[
     Returns:
         a native dataframe with the columns of ``frame``, without an index. Categories become texts.
     """
-    kept = [name for name in frame.columns if name not in labels]
     native: dict[str, Any] = {}
-    for name in kept:
-        column = frame[name].to_native()
-        if frame.implementation.is_pandas_like():
-            native[name] = _pandas(column.take(rows), name)
-        elif frame.implementation.is_polars():
-            native[name] = _polars(column.gather(rows), frame.implementation.to_native_namespace())
-        else:
-            native[name] = _arrow(_viewed(column).take(rows))
+    for name in frame.columns:
+        if name not in labels:
+            native[name] = _anew(frame, name, rows)
     for name, texts in labels.items():
         series = nw.new_series(name, texts.tolist(), nw.String, backend=frame.implementation)
         native[name] = series.to_native()
     found = _framed(frame, {name: native[name] for name in frame.columns}, len(rows))
     return _narrowed(found) if narrow else found.to_native()
+
+
+def _anew(frame: nw.DataFrame[Any], name: str, rows: Rows) -> Any:
+    """A column's chosen rows."""
+    column, kind = frame[name].to_native(), frame.implementation
+    try:
+        if kind.is_pandas_like():
+            return _pandas(column.take(rows), name)
+        return _polars(column.gather(rows), kind.to_native_namespace()) if kind.is_polars() else _taken(column, rows)
+    except (
+        ArithmeticError,
+        LookupError,
+        NotImplementedError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise DataFault(
+            f"column {name!r} is of the type {frame.schema[name]}, which cannot be handed out ({type(error).__name__})",
+            "numbers, texts, dates, or lists and structures of them",
+        ) from None
 
 
 def _framed(frame: nw.DataFrame[Any], columns: dict[str, Any], rows: int) -> nw.DataFrame[Any]:
@@ -89,64 +105,87 @@ def _pandas(taken: pd.Series[Any], name: str) -> Any:
 
 
 def _polars(taken: Any, pl: Any) -> Any:
-    plain = _plain_polars(taken.dtype, pl)
-    fixed = taken.dtype.is_temporal() or taken.dtype.is_numeric() or taken.dtype in (pl.Boolean, pl.Object)
-    if fixed and not taken.null_count():
+    """By way of Arrow, but for what Arrow has no type for."""
+    if taken.dtype in (pl.Object, pl.Int128):
         return taken
-    return pl.Series(taken.name, taken.to_list(), dtype=plain, strict=False)
+    made = pl.from_arrow(_arrow(_chunked(taken.to_arrow()))).alias(taken.name)
+    return made if made.dtype == taken.dtype or not taken.dtype.is_numeric() else made.cast(taken.dtype)
 
 
-def _plain_polars(dtype: Any, pl: Any) -> Any:
-    """The type without categories."""
-    if dtype in (pl.Categorical, pl.Enum):
-        return pl.String
-    if isinstance(dtype, pl.List):
-        return pl.List(_plain_polars(dtype.inner, pl))
-    if isinstance(dtype, pl.Array):
-        return pl.Array(_plain_polars(dtype.inner, pl), dtype.size)
-    if isinstance(dtype, pl.Struct):
-        return pl.Struct({field.name: _plain_polars(field.dtype, pl) for field in dtype.fields})
-    return dtype
-
-
-def _viewed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Texts in views as plain ones: Arrow takes no rows of them."""
-    return column.cast(_plain_arrow(column.type)) if _is_view(column.type) else column
-
-
-def _is_view(kind: pa.DataType) -> bool:
+def _chunked(array: Any) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
-def _arrow(taken: pa.ChunkedArray) -> pa.Array:
+def _taken(column: pa.ChunkedArray, rows: Rows) -> pa.Array:
+    """Rows of an Arrow column; of types of which Arrow takes none after they became plain."""
     import pyarrow as pa
 
-    plain = _plain_arrow(taken.type)
-    if plain == taken.type and not taken.null_count and not pa.types.is_nested(plain):
-        whole = taken.combine_chunks()
-        return whole.chunk(0) if isinstance(whole, pa.ChunkedArray) and whole.num_chunks else whole
-    return pa.array(taken.to_pylist(), type=plain)
+    try:
+        return _arrow(column.take(rows))
+    except pa.ArrowNotImplementedError:
+        return _arrow(pa.chunked_array([_arrow(column)]).take(rows))
 
 
-def _plain_arrow(kind: pa.DataType) -> pa.DataType:
-    """The type without categories, views and notes on fields."""
+def _arrow(column: pa.ChunkedArray) -> pa.Array:
+    """The values in memory of their own: no dictionary, no view, nothing below a missing mark, no note on a field."""
+    import pyarrow as pa
+
+    kind, types = column.type, pa.types
+    if isinstance(kind, pa.BaseExtensionType):
+        return _arrow(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+    if types.is_dictionary(kind):
+        return _arrow(column.cast(kind.value_type))
+    if types.is_string_view(kind) or types.is_binary_view(kind):
+        return _arrow(column.cast(pa.large_string() if types.is_string_view(kind) else pa.large_binary()))
+    whole = column.combine_chunks()
+    array = pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    if types.is_struct(kind):
+        fields = [_arrow(pa.chunked_array([child])) for child in array.flatten()]
+        return pa.StructArray.from_arrays(fields, [field.name for field in kind], mask=pa.array(missing))
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _list(array, missing)
+    if types.is_primitive(kind) and not types.is_boolean(kind):
+        width = {8: pa.int8(), 16: pa.int16(), 32: pa.int32(), 64: pa.int64()}[kind.bit_width]
+        plain = array.view(width).fill_null(0).to_numpy()
+        return pa.array(plain.copy(), width, mask=missing).view(kind)
+    if types.is_boolean(kind) or types.is_null(kind) or types.is_decimal(kind) or types.is_fixed_size_binary(kind):
+        return pa.array(array.to_pylist(), kind)
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind) or types.is_large_binary(kind):
+        return array if not missing.any() and not array.offset else pa.array(array.to_pylist(), kind)
+    return pa.array(array.to_pylist(), _plain(kind))
+
+
+def _list(array: Any, missing: NDArray[np.bool_]) -> pa.Array:
+    """A list column; its members one after the other, as its rows stand."""
+    import pyarrow as pa
+
+    inner = _arrow(pa.chunked_array([array.flatten()]))
+    lengths = array.value_lengths().fill_null(0).to_numpy()
+    ends = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int64())
+    large = pa.LargeListArray.from_arrays(ends, inner, mask=pa.array(missing) if missing.any() else None)
+    return large if pa.types.is_large_list(array.type) else large.cast(pa.list_(inner.type))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """The type without categories and views, for lists of a fixed size and maps."""
     import pyarrow as pa
 
     types = pa.types
     if types.is_dictionary(kind):
-        return _plain_arrow(kind.value_type)
-    if _is_view(kind):
-        return pa.large_string() if types.is_string_view(kind) else pa.large_binary()
-    if types.is_struct(kind):
-        return pa.struct([(field.name, _plain_arrow(field.type)) for field in kind])
+        return _plain(kind.value_type)
+    if types.is_string_view(kind):
+        return pa.large_string()
     if types.is_map(kind):
-        return pa.map_(_plain_arrow(kind.key_type), _plain_arrow(kind.item_type))
+        return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
     if types.is_fixed_size_list(kind):
-        return pa.list_(_plain_arrow(kind.value_type), kind.list_size)
-    if types.is_large_list(kind):
-        return pa.large_list(_plain_arrow(kind.value_type))
+        return pa.list_(_plain(kind.value_type), kind.list_size)
     if types.is_list(kind):
-        return pa.list_(_plain_arrow(kind.value_type))
+        return pa.list_(_plain(kind.value_type))
+    if types.is_large_list(kind):
+        return pa.large_list(_plain(kind.value_type))
+    if types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
     return kind

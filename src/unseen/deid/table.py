@@ -43,6 +43,8 @@ class OwnTable(Dataset):
     def __init__(self, source: Any) -> None:
         super().__init__(source, Schema(EachRow(), {}))
         found = _frame(source, self.connection)
+        if not all(isinstance(name, str) for name in found.columns):
+            raise DataFault("columns whose names are no texts were given", "a text as the name of each column")
         self.frame = found.select([name for name in found.columns if not INDEX.fullmatch(name)])
 
 
@@ -142,8 +144,12 @@ def _normal(series: nw.Series[Any]) -> nw.Series[Any]:
         return series + 0.0
     if isinstance(dtype, nw.Datetime) and dtype.time_zone is not None:
         return series.dt.replace_time_zone(None)
-    if dtype == nw.Object or dtype == nw.Unknown:
+    if dtype == nw.Object:
         return _of_one_type(series)
+    if dtype == nw.Unknown:  # such as pandas' periods and intervals
+        missing = series.is_null().to_list()
+        texts = [None if lost else str(one) for one, lost in zip(series.to_list(), missing, strict=True)]
+        return nw.new_series(series.name, texts, nw.String, backend=series.implementation)
     return series
 
 

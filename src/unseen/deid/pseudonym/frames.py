@@ -12,11 +12,12 @@ import numpy as np
 
 from unseen.core.errors import DataFault, InvalidRequest, shown
 from unseen.core.generalised import Cover
+from unseen.deid.pseudonym.alike import Alike, canonical, kind_of
 from unseen.deid.pseudonym.columns import Cells, Column, arrow, with_columns
 from unseen.deid.pseudonym.dates import DateShift, moved
 from unseen.deid.pseudonym.encrypt import Encrypt, reopened
 from unseen.deid.pseudonym.mask import Drop, FreeText, Keep
-from unseen.deid.pseudonym.operation import Keyed, Operation, Replacing, Scope
+from unseen.deid.pseudonym.operation import Keyed, Operation, Replacing, Scope, texts_of
 from unseen.deid.pseudonym.surrogate import Surrogate
 from unseen.deid.pseudonym.texts import Texts
 from unseen.deid.pseudonym.token import shared
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["Frames", "Replaced"]
 
 Frame = nw.DataFrame[Any]
+
+NAMES = ("person", "first_name", "last_name")
 
 
 @dataclass(frozen=True)
@@ -184,19 +187,22 @@ class Frames:
         return pa.array(found, pa.string())
 
     def _known(self, frame: Frame, operations: dict[str, Operation]) -> list[list[str]] | None:
-        """For each row the full names in its other columns."""
+        """For each row the names in its other columns, unless these stay: of columns that hold people by their name or
+        by what is done to them.
+        """
         whole = [
-            (Column.of(frame[name]), one)
+            Column.of(frame[name])
             for name, one in operations.items()
-            if isinstance(one, Keyed) and one.of == "person"
+            if not isinstance(one, (Keep, FreeText))
+            and (kind_of(name) in NAMES or (isinstance(one, Keyed) and one.of in NAMES))
         ]
         if self.policy.names is not None:
-            whole.append((self._names(frame), Surrogate("person")))
+            whole.append(self._names(frame))
         if not whole or not any(isinstance(one, FreeText) for one in operations.values()):
             return None
         found: list[list[str]] = [[] for _ in range(len(frame))]
-        for column, operation in whole:
-            canon = operation.canon(column.values, column.name)
+        for column in whole:
+            canon = [canonical(text, Alike.NAME) for text in texts_of(column.values, column.name)]
             for row, (place, missing) in enumerate(zip(column.places.tolist(), column.missing.tolist(), strict=True)):
                 if not missing:
                     found[row].append(canon[place])

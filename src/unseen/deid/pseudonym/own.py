@@ -11,8 +11,12 @@ from unseen.deid.pseudonym.alike import Alike, canonical
 
 __all__ = ["Mention", "own_mentions"]
 
-WORD = re.compile(r"[^\W\d_](?:[^\W\d_]|['’\-](?=[^\W\d_]))*")
-BETWEEN = re.compile(r"[\s,]{1,3}(?:[^\W\d_]\.?\s{1,2})?")
+MARKS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0e7f"
+"""Blocks with marks that stand within words."""
+WORD = re.compile(rf"[^\W\d_](?:[^\W\d_]|[{MARKS}]|['’\-](?=[^\W\d_]))*")
+BETWEEN = re.compile(r"[\s,_.\-]{1,3}(?:[^\W\d_]\.?\s{1,2})?")
+UNSPACED = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff]")
+"""Scripts that put no spaces between words."""
 """What may stand between two parts of one name: spaces, a comma, an initial."""
 SHORTEST = 2
 
@@ -41,7 +45,15 @@ def own_mentions(text: str, names: Iterable[str]) -> list[Mention]:
     [(0, 9), (19, 23)]
     """
     parts = {part for name in names for part in re.split(r"[\s\-]+", name) if len(part) >= SHORTEST}
-    return list(_together(text, parts)) if parts else []
+    whole = [name for name in names if UNSPACED.search(name)]
+    return [*_together(text, parts), *_within(text, whole)] if parts else []
+
+
+def _within(text: str, names: Iterable[str]) -> Iterator[Mention]:
+    """Names of scripts without spaces, wherever they stand."""
+    for name in names:
+        for found in re.finditer(re.escape(name), text):
+            yield Mention(*found.span())
 
 
 def _together(text: str, parts: set[str]) -> Iterator[Mention]:
