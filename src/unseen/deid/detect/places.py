@@ -54,11 +54,12 @@ PLACE: Mapping[str, float] = MappingProxyType(
 def place(piece: Piece, lexicon: Lexicon, titled: bool) -> list[str]:
     """The clues of `PLACE` that a piece shows."""
     clues = ["place"]
-    if piece.phrase in lexicon.regions:
+    parted = piece.phrase.replace("-", " ")  # as in "United-States"
+    if piece.phrase in lexicon.regions or parted in lexicon.regions:
         clues.append("country or state")
-    elif piece.phrase in lexicon.places:
+    elif piece.phrase in lexicon.places or parted in lexicon.places:
         clues.append("city")
-        if len(piece.seen) > 1:
+        if " " in parted:
             clues.append("city of several words")
         elif piece.seen[0].given and not piece.seen[0].common:
             clues.append("city, also a given name")
