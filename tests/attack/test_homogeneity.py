@@ -22,7 +22,7 @@ from unseen.attack.homogeneity import greatest_share
 from unseen.core.errors import InvalidRequest
 from unseen.core.generalised import Interval, Members
 from unseen.core.guarantee import KAnonymity
-from unseen.core.privacy_models import Diverse, Held
+from unseen.core.privacy_models import Diversity, PrivacyModel
 from unseen.core.release import Release
 from unseen.report.claims import Report, Verdict
 
@@ -164,12 +164,12 @@ def test_a_file_is_read_and_a_table_that_nobody_matches_confirms_nothing(tmp_pat
     assert strangers.audit(release(ALIKE)).verdict is Verdict.INCONCLUSIVE
 
 
-def promising(rows: list[tuple[str, str, str]], *models: Held, rows_per_unit: int = 1) -> Release[Any]:
+def promising(rows: list[tuple[str, str, str]], *models: PrivacyModel, rows_per_unit: int = 1) -> Release[Any]:
     frame = pd.DataFrame(rows, columns=["age", "zip", "ill"])
     return Release(frame, None, KAnonymity(2, ("age", "zip"), None, models, rows_per_unit), None, covers=COVERS)
 
 
-DISTINCT, EVEN = Diverse("three values", "", "ill", 3), Diverse("as uncertain as 2.9", "", "ill", 3, 2.9)
+DISTINCT, EVEN = Diversity("three values", "", "ill", 3), Diversity("as uncertain as 2.9", "", "ill", 3, 2.9)
 
 
 @pytest.mark.parametrize("l", [3, un.deid.EntropyDiversity(2.9)], ids=str)
@@ -185,7 +185,7 @@ def test_what_is_claimed_is_what_the_release_itself_promises(l: Any) -> None:  #
 
 @pytest.mark.parametrize("claim", [{"distinct_l": 3}, {"entropy_l": 2.9}, {}], ids=str)
 @pytest.mark.parametrize("model", [DISTINCT, EVEN], ids=["distinct", "entropy"])
-def test_who_knows_less_than_the_claim_is_about_cannot_confirm_it(claim: dict[str, Any], model: Diverse) -> None:
+def test_who_knows_less_than_the_claim_is_about_cannot_confirm_it(claim: dict[str, Any], model: Diversity) -> None:
     people, truth = people_of(DIVERSE)
     for known, verdict in ((["age"], Verdict.INCONCLUSIVE), (["age", "zip"], Verdict.HOLDS)):
         report = Homogeneity(people[known], "ill", truth=truth, **claim).audit(promising(DIVERSE, model))
@@ -231,7 +231,7 @@ def test_no_choice_of_people_breaks_a_claim_of_entropy_that_is_true(
     people = pd.DataFrame({"age": [{"young": 20, "old": 60, "*": 20}[age]] * 1000, "zip": ["1"] * 1000})
     known = people if both else people[["age"]]
     for l in (None, min(found, len({row[-1] for row in rows}))):  # noqa: E741
-        table = promising(rows) if l else promising(rows, Diverse("even", "", "ill", math.ceil(found - 1e-9), found))
+        table = promising(rows) if l else promising(rows, Diversity("even", "", "ill", math.ceil(found - 1e-9), found))
         report = Homogeneity(known, "ill", truth=[ill] * 1000 if with_truth else None, entropy_l=l).audit(table)
         assert report.claimed is not None and report.verdict is not Verdict.BROKEN
     assert "without regard to the value" in " ".join(report.notes)
@@ -240,7 +240,7 @@ def test_no_choice_of_people_breaks_a_claim_of_entropy_that_is_true(
 def test_people_with_flu_alone_do_not_break_what_holds_of_their_class() -> None:
     rows = [("young", "town", ill) for ill in "xxyz" * 30]
     people, _ = people_of([row for row in rows if row[-1] == "x"])
-    table = promising(rows, Diverse("even", "", "ill", 3, 2.8))
+    table = promising(rows, Diversity("even", "", "ill", 3, 2.8))
     report = Homogeneity(people, "ill", truth=["x"] * len(people)).audit(table)
     assert report.figures["guessed right"] == 1 and value(report) == 0.5 and report.verdict is Verdict.HOLDS
 

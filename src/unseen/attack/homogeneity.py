@@ -19,7 +19,7 @@ from unseen.attack.matching import Matching
 from unseen.attack.table import check_source
 from unseen.core.errors import InvalidRequest
 from unseen.core.guarantee import number, whole
-from unseen.core.privacy_models import Diverse
+from unseen.core.privacy_models import Diversity
 from unseen.report.claims import Measured, Report
 
 __all__ = ["Homogeneity", "greatest_share"]
@@ -190,20 +190,20 @@ class Homogeneity(Attack):
             notes=tuple(notes),
         )
 
-    def _promised(self, known: Audience, values: int) -> Diverse:
+    def _promised(self, known: Audience, values: int) -> Diversity:
         """The diversity that is claimed: of the arguments, or of the release."""
         claimed = self.entropy_l or self.distinct_l
         if claimed is not None:
             if claimed > values:
                 raise InvalidRequest(f"{claimed:g}-diversity was claimed", f"the release has {values} sensitive values")
             words = f"each class is said to have the diversity {claimed:g}"
-            return Diverse(words, "", self.sensitive, math.ceil(claimed), self.entropy_l or 1.0)
+            return Diversity(words, "", self.sensitive, math.ceil(claimed), self.entropy_l or 1.0)
         held = known.anonymity.models if known.anonymity else ()
-        diverse = [one for one in held if isinstance(one, Diverse) and one.sensitive == self.sensitive]
+        diverse = [one for one in held if isinstance(one, Diversity) and one.sensitive == self.sensitive]
         if not diverse:
-            return Diverse("nothing is promised about values that a class shares", "")
+            return Diversity("nothing is promised about values that a class shares", "")
         distinct, entropy = max(one.distinct for one in diverse), max(one.entropy for one in diverse)
-        return Diverse("; ".join(one.sentence for one in diverse), "", self.sensitive, distinct, entropy)
+        return Diversity("; ".join(one.sentence for one in diverse), "", self.sensitive, distinct, entropy)
 
 
 def greatest_share(entropy_l: float, values: int) -> float:

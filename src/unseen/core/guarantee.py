@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from unseen.core.errors import InvalidRequest
-from unseen.core.privacy_models import Held
+from unseen.core.privacy_models import PrivacyModel
 
 __all__ = [
     "DP",
@@ -150,7 +150,7 @@ class Guarantee(ABC):
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    return value.value if isinstance(value, Enum) else asdict(value) if isinstance(value, Held) else value
+    return value.value if isinstance(value, Enum) else asdict(value) if isinstance(value, PrivacyModel) else value
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ class KAnonymity(Guarantee):
     k: int
     quasi_identifiers: tuple[str, ...]
     unit: str | None = None
-    models: tuple[Held, ...] = ()
+    models: tuple[PrivacyModel, ...] = ()
     rows_per_unit: int = 1
 
     @property

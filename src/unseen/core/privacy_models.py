@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Diverse", "Held"]
+__all__ = ["Diversity", "PrivacyModel"]
 
 
 @dataclass(frozen=True)
-class Held:
+class PrivacyModel:
     """A privacy model that holds of each class.
 
     Args:
@@ -22,7 +22,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Diverse(Held):
+class Diversity(PrivacyModel):
     """l-diversity of a kind.
 
     Args:

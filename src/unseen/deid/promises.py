@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from unseen.core.dataset import Dataset
 from unseen.core.errors import DataFault, InvalidRequest, shown
-from unseen.core.privacy_models import Held
+from unseen.core.privacy_models import PrivacyModel
 from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.models import DistinctDiversity, Model, PopulationModel, TCloseness
 from unseen.deid.search.problem import Column, People, Sensitive
@@ -112,7 +112,7 @@ class Promises:
             raise InvalidRequest(f"{name!r} was named quasi-identifying and sensitive", "one of the two")
         return replace(self, sensitive=name, population=people, several=data.schema.max_rows_per_unit > 1)
 
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[PrivacyModel, ...]:
         """What is promised, for each model."""
         told = [model.held(self.sensitive or "") for model in self.models]
         if self.several:

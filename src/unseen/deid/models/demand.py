@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.compiled import compiled
-from unseen.core.privacy_models import Held
+from unseen.core.privacy_models import PrivacyModel
 
 __all__ = ["ROUNDING", "TINY", "Counts", "Model", "PopulationModel", "cut", "fewer", "shares", "totals"]
 
@@ -76,9 +76,9 @@ class Model(ABC):
     def promise(self, column: str) -> str:
         """What it says of a sensitive column, in a few words."""
 
-    def held(self, column: str) -> Held:
+    def held(self, column: str) -> PrivacyModel:
         """The same as a value of a guarantee."""
-        return Held(self.promise(column), self.limits)
+        return PrivacyModel(self.promise(column), self.limits)
 
 
 class PopulationModel(ABC):
@@ -109,9 +109,9 @@ class PopulationModel(ABC):
     def promise(self) -> str:
         """What it says, in a few words."""
 
-    def held(self) -> Held:
+    def held(self) -> PrivacyModel:
         """The same as a value of a guarantee."""
-        return Held(self.promise(), self.limits)
+        return PrivacyModel(self.promise(), self.limits)
 
 
 def totals(counts: Counts) -> NDArray[np.float64]:

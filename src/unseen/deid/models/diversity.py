@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unseen.core.guarantee import number, whole
-from unseen.core.privacy_models import Diverse, Held
+from unseen.core.privacy_models import Diversity, PrivacyModel
 from unseen.deid.models.demand import ROUNDING, TINY, Counts, Model, cut
 
 __all__ = ["DistinctDiversity", "EntropyDiversity", "RecursiveDiversity"]
@@ -50,9 +50,9 @@ class DistinctDiversity(Model):
         """At least l values."""
         return f"each class has at least {self.l} values of {column}"
 
-    def held(self, column: str) -> Held:
+    def held(self, column: str) -> PrivacyModel:
         """l different values."""
-        return Diverse(self.promise(column), self.limits, column, self.l)
+        return Diversity(self.promise(column), self.limits, column, self.l)
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class EntropyDiversity(Model):
         """As uncertain as l values."""
         return f"{column} is in each class as uncertain as {self.l:g} equally frequent values"
 
-    def held(self, column: str) -> Held:
+    def held(self, column: str) -> PrivacyModel:
         """The entropy; n values have at most log n of it, so there are l of them too."""
-        return Diverse(self.promise(column), self.limits, column, math.ceil(self.l), self.l)
+        return Diversity(self.promise(column), self.limits, column, math.ceil(self.l), self.l)
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,6 @@ class RecursiveDiversity(Model):
             f"{place} most frequent on"
         )
 
-    def held(self, column: str) -> Held:
+    def held(self, column: str) -> PrivacyModel:
         """There is an l-th value."""
-        return Diverse(self.promise(column), self.limits, column, self.l)
+        return Diversity(self.promise(column), self.limits, column, self.l)

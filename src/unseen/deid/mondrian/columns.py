@@ -14,7 +14,7 @@ from unseen.deid.hierarchies.hierarchy import Hierarchy
 from unseen.deid.mondrian.axis import Axis, Ints
 from unseen.deid.mondrian.grouped import grouped
 from unseen.deid.mondrian.listed import listed
-from unseen.deid.mondrian.numbers import Codes, Numbers
+from unseen.deid.mondrian.numbers import DigitCodes, Numbers
 
 __all__ = ["axis"]
 
@@ -46,7 +46,7 @@ def axis(
         hierarchy.check(name, values)
     if hierarchy is None or hierarchy.ladder.in_order:
         if isinstance(domain, Digits):
-            return Codes(values, at, domain)
+            return DigitCodes(values, at, domain)
         if values.dtype.kind in "iuf":
             tails = None if hierarchy is None else hierarchy.ladder.tails
             return Numbers(values, at, domain if isinstance(domain, Range) else None, tails)

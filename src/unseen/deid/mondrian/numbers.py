@@ -15,7 +15,7 @@ from unseen.core.schema import Digits, Range
 from unseen.deid.hierarchies.ladder import TOP, texts
 from unseen.deid.mondrian.axis import Axis, Between, Ints
 
-__all__ = ["Codes", "Numbers", "roundest", "simplest"]
+__all__ = ["DigitCodes", "Numbers", "roundest", "simplest"]
 
 DOUBLES = 2**53
 """Below it each whole number is a double, and no other is rounded to one."""
@@ -119,7 +119,7 @@ class Numbers(Axis):
         return found
 
 
-class Codes(Axis):
+class DigitCodes(Axis):
     """Codes of digits in the order of their numbers. A part is a prefix where it can be, else an interval."""
 
     def __init__(self, values: NDArray[Any], at: Ints, domain: Digits) -> None:

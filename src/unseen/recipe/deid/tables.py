@@ -82,7 +82,7 @@ class TableTask(Task):
                 raise InvalidRequest("linkage without columns was asked for", "what somebody knows of a person")
         else:
             whole("ruled_out", arguments["ruled_out"])
-            self.schema.known([self._secret(arguments)], "sensitive")
+            self.schema.known([self._sensitive(arguments)], "sensitive")
             if not self.names():
                 raise InvalidRequest("homogeneity without quasi-identifiers was asked for", "columns of a class")
 
@@ -91,7 +91,7 @@ class TableTask(Task):
         arguments = self.attack_arguments(attack)
         if attack.name == "Linkage":
             return self._linkage(done.secret, data, list(arguments["columns"] or self.names()))
-        return self._homogeneity(done.secret, data, self._secret(arguments), arguments["ruled_out"])
+        return self._homogeneity(done.secret, data, self._sensitive(arguments), arguments["ruled_out"])
 
     def _linkage(self, release: Release[Any], data: Dataset, names: list[str]) -> Report:
         from unseen.attack import Linkage
@@ -112,7 +112,7 @@ class TableTask(Task):
         report, before = attack.audit(release), attack.audit(people)
         return _beside(report, before.figures["certain" if report.scale == CERTAIN else "greatest share of a class"])
 
-    def _secret(self, arguments: Mapping[str, Any]) -> str:
+    def _sensitive(self, arguments: Mapping[str, Any]) -> str:
         declared = self.schema.sensitive
         found = arguments["sensitive"] or self.arguments.get("sensitive") or (declared[0] if len(declared) == 1 else "")
         if not found:
