@@ -32,7 +32,8 @@ def refuse_mixing(
     """Refuse a model in which what comes out for a row changes with the rest of its batch, in evaluation or as it is.
 
     Each row is put beside other contents, alone, at another place, and among many. Where the model draws random
-    numbers, the first of these is looked at with many of them.
+    numbers, the first of these is looked at with many of them. A long sum that nearly cancels out is mostly rounding,
+    so what seems to mix in single precision is looked at once more in double.
 
     Args:
         model: left as it is. One of a half precision is looked at in float32, where less is lost in rounding.
@@ -43,55 +44,96 @@ def refuse_mixing(
     if any(one.is_floating_point() and torch.finfo(one.dtype).bits < 32 for one in model.parameters()):
         model = copy.deepcopy(model).float()
         inputs, others, hostile = _single(inputs), [*map(_single, others)], [*map(_single, hostile)]
+    try:
+        _refuse(model, inputs, others, hostile)
+    except InvalidRequest:
+        if _mixes_in_double(model, inputs, others, hostile):
+            raise
+
+
+def _mixes_in_double(
+    model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor], hostile: Sequence[torch.Tensor]
+) -> bool:
+    """Whether a model in single precision mixes rows by more than its rounding in double; also where it has none."""
+    kinds = {one.dtype for one in model.parameters() if one.is_floating_point()}
+    if kinds != {torch.float32}:
+        return True
+    try:
+        wide = copy.deepcopy(model).double()
+        _refuse(wide, _double(inputs), [*map(_double, others)], [*map(_double, hostile)], torch.float32)
+    except Exception:  # it mixes there too, or has no double precision
+        return True
+    return False
+
+
+def _refuse(
+    model: torch.nn.Module,
+    inputs: torch.Tensor,
+    others: Sequence[torch.Tensor],
+    hostile: Sequence[torch.Tensor],
+    kind: torch.dtype | None = None,
+) -> None:
     with without_dropout(model):
-        _refuse_all(model, inputs, others, hostile)
+        _refuse_all(model, inputs, others, hostile, kind)
     if model.training:
-        _refuse_all(model, inputs, others, hostile)
+        _refuse_all(model, inputs, others, hostile, kind)
 
 
 def _single(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
+def _double(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+
 def _refuse_all(
-    model: torch.nn.Module, inputs: torch.Tensor, others: Sequence[torch.Tensor], hostile: Sequence[torch.Tensor]
+    model: torch.nn.Module,
+    inputs: torch.Tensor,
+    others: Sequence[torch.Tensor],
+    hostile: Sequence[torch.Tensor],
+    kind: torch.dtype | None,
 ) -> None:
     for rest in others:
-        _refuse_neighbours(model, inputs, rest)
-        _refuse_neighbours(model, rest, inputs)
+        _refuse_neighbours(model, inputs, rest, kind)
+        _refuse_neighbours(model, rest, inputs, kind)
     for rest in hostile:
         try:
-            _refuse_neighbours(model, inputs, rest)
+            _refuse_neighbours(model, inputs, rest, kind)
         except InvalidRequest:
             raise
         except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError):
             continue
     if _draws(model, inputs):
         for dice in range(1, DICE):
-            _refuse_neighbours(model, inputs, others[-1], dice)
+            _refuse_neighbours(model, inputs, others[-1], kind, dice)
     else:
         for rows in (inputs, others[0]):  # large ones saturate, and nothing but rounding is left of what comes out
-            _refuse_company(model, rows)
+            _refuse_company(model, rows, kind)
 
 
-def _refuse_neighbours(model: torch.nn.Module, base: torch.Tensor, rest: torch.Tensor, dice: int = 0) -> None:
+def _refuse_neighbours(
+    model: torch.nn.Module, base: torch.Tensor, rest: torch.Tensor, kind: torch.dtype | None, dice: int = 0
+) -> None:
     """The first and the last row, each beside other contents of the rest."""
     expected = _outputs(model, base, dice)
     for row in (0, len(base) - 1):
         changed = rest.clone()
         changed[row] = base[row]
         for one, two in zip(expected, _outputs(model, changed, dice), strict=True):
-            if _by_row(one, len(base)) and _by_row(two, len(base)) and not _alike(one, [row], two[row : row + 1]):
+            if not (_by_row(one, len(base)) and _by_row(two, len(base))):
+                continue
+            if not _alike(one, [row], two[row : row + 1], kind):
                 raise mixing("the whole model")
 
 
-def _refuse_company(model: torch.nn.Module, rows: torch.Tensor) -> None:
+def _refuse_company(model: torch.nn.Module, rows: torch.Tensor, kind: torch.dtype | None) -> None:
     """Each row alone, in the opposite order, and each several times."""
     expected, count = _outputs(model, rows), len(rows)
     orders = [*([row] for row in range(count)), list(reversed(range(count))), list(range(count)) * MANY]
     for order in orders:
         for one, two in zip(expected, _lean_outputs(model, rows[order]), strict=True):
-            if _by_row(one, count) and not (_by_row(two, len(order)) and _alike(one, order, two)):
+            if _by_row(one, count) and not (_by_row(two, len(order)) and _alike(one, order, two, kind)):
                 raise mixing("the whole model")
 
 
@@ -149,7 +191,7 @@ def _draws(model: torch.nn.Module, inputs: torch.Tensor) -> bool:
     return any(not torch.equal(one.get_state(), state) for one, state in zip(generators, before, strict=True))
 
 
-def _alike(rows: torch.Tensor, order: list[int], found: torch.Tensor) -> bool:
+def _alike(rows: torch.Tensor, order: list[int], found: torch.Tensor, kind: torch.dtype | None) -> bool:
     """Whether rows came out as they are elsewhere, but for rounding.
 
     Rounding is in proportion to a number, and to how far it varies between rows: what is large and the same for all,
@@ -159,13 +201,14 @@ def _alike(rows: torch.Tensor, order: list[int], found: torch.Tensor) -> bool:
         rows: as they came out together.
         order: which of them to compare.
         found: shape (order, …).
+        kind: whose rounding is allowed for; None for that of the numbers themselves.
     """
     expected = rows[order]
     if expected.shape != found.shape:
         return False
     if not rows.is_floating_point() or not rows.numel():
         return torch.equal(expected, found)
-    near = NEAR * torch.finfo(rows.dtype).eps
+    near = NEAR * torch.finfo(kind or rows.dtype).eps
     spread = torch.nan_to_num((rows - rows[:1]).abs(), posinf=0.0, neginf=0.0).amax(0)
     allowed = near * (torch.maximum(spread, spread.median()) + expected.abs())
     alike = (expected == found) | (expected.isnan() & found.isnan()) | ((expected - found).abs() <= allowed)
