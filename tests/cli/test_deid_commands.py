@@ -212,6 +212,13 @@ def test_what_identifies_stays_only_by_the_owner_s_word(unseen: Unseen, here: Pa
     refused(anonymize(unseen, "--hierarchies", "h", "--drop", "name", "--keep", "name", "--force"), "dropped and used")
 
 
+def test_a_column_that_repeats_its_cells_is_not_taken_for_an_identifier_by_its_name(unseen: Unseen, here: Path) -> None:
+    head, *rows = (here / "ages.csv").read_text().splitlines()
+    told = [f"{head};account;code", *(f"{row};{'yes' if at % 2 else 'no'};c{at // 2}" for at, row in enumerate(rows))]
+    (here / "ages.csv").write_text("\n".join(told))
+    assert anonymize(unseen, "--hierarchies", "h", "--drop", "pid").code == 0
+
+
 def test_rows_that_lack_a_value_are_left_out_only_by_the_owner_s_word(unseen: Unseen, here: Path) -> None:
     head, first, *rows = (here / "ages.csv").read_text().splitlines()
     place = head.split(";").index("age")

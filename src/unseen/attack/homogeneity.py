@@ -59,7 +59,7 @@ class Homogeneity(Attack):
     a guess is right as often as one likes, of any table. So this claim is judged by the classes that the people match,
     each by its own greatest share, and never by ``truth``. Then no choice of people breaks a claim that is true: what
     somebody matches on the quasi-identifiers or fewer columns is a union of classes, a value's share of a union is a
-    mean of its shares of the parts, so at most the greatest of them, and a mean of numbers below a bound lies below it.
+    mean of its shares of the parts, so at most the greatest of them.
     Where a unit has up to m rows and counts once for each value that it has, the n units that have a value have at most
     n·m rows with it, and each other count is a row at least: a share p of the counts is at most m·p / (1 + (m - 1)·p)
     of the rows.
@@ -141,8 +141,8 @@ class Homogeneity(Attack):
         value = min(float(figure.mean()), float(figure.max()))
         people_count = len(figure)
         if by_entropy:  # a claim about every class, of which each is seen as it is
-            value = low = high = float(share.max())
-            low = min(low, claimed or low) if low <= (claimed or 0) + ROUNDING else low
+            value = high = float(share.max())
+            low = value - ROUNDING
         elif own is None:
             low, high = bounded_mean(value, people_count, CONFIDENCE)
         else:

@@ -35,6 +35,11 @@ def released(frame: nw.DataFrame[Any], rows: Rows, labels: Mapping[str, NDArray[
 
     Returns:
         a native dataframe with the columns of ``frame``, without an index. Categories become texts.
+
+    **Guarantee**: it holds the values of the chosen rows in their new order, and nothing of the others.
+
+    Raises:
+        DataFault: a column is of a type that cannot be made anew; only the owner sees this.
     """
     native: dict[str, Any] = {}
     for name in frame.columns:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from unseen.core.errors import InvalidRequest, shown
@@ -50,18 +49,19 @@ def decided(frame: nw.DataFrame[Any], kept: Sequence[str], by_hand: Sequence[str
 
 
 def _looked_at(series: nw.Series[Any]) -> ColumnSummary:
-    """What a column seems to be, by its different cells; one that repeats no cell is told by its rows."""
+    """What a column seems to be, by its different cells; one of them twice where the column repeats any."""
+    import narwhals as nw
+
     from unseen.core.noise.entropy import Entropy
-    from unseen.deid import Suggestion, scan
-    from unseen.deid.detect.columns import UNIQUE
+    from unseen.deid import scan
 
     filled = series.drop_nulls()
     cells = filled if series.dtype.is_nested() else filled.unique()
+    repeats = len(cells) < len(filled)
     if len(cells) > CELLS:
         cells = cells[Entropy().permutation(len(cells))[:CELLS]]
-    once = len(cells) == min(len(filled), CELLS)
-    found = scan(cells.to_frame()).columns[0]
-    return found if once or found.reason != UNIQUE else replace(found, suggestion=Suggestion.NONE)
+    table = cells.to_frame()
+    return scan(nw.concat([table, table.head(1)]) if repeats else table).columns[0]
 
 
 def _option(names: Sequence[str]) -> str:
